@@ -1,0 +1,97 @@
+"""`hack/fleet kill | degrade | heal`: faults, from the command line."""
+
+import asyncio
+
+import aiohttp
+import click
+
+from localfleet import faults, sandbox
+from localfleet.cli import Context, console, inside, main
+from localfleet.layout import RegionHost
+
+
+class Share(click.ParamType):
+    """`20%` or `0.2`, as a share of one."""
+
+    name = "share"
+
+    def convert(self, value: object, parameter: click.Parameter | None, context: click.Context | None) -> float:
+        text = str(value).strip()
+        try:
+            share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+        except ValueError:
+            self.fail(f"{text!r} is not a share: write 20% or 0.2", parameter, context)
+        if not 0 <= share <= 1:
+            self.fail(f"{text!r} is not between 0% and 100%", parameter, context)
+        return share
+
+
+class Factor(click.ParamType):
+    """`10x` or `10`, a factor of at least one."""
+
+    name = "factor"
+
+    def convert(self, value: object, parameter: click.Parameter | None, context: click.Context | None) -> float:
+        try:
+            factor = float(str(value).strip().rstrip("x"))
+        except ValueError:
+            self.fail(f"{value!r} is not a factor: write 10x", parameter, context)
+        if factor < 1:
+            self.fail(f"{value!r} is smaller than 1x", parameter, context)
+        return factor
+
+
+def _regions(context: Context, names: tuple[str, ...]) -> list[RegionHost]:
+    try:
+        return [context.fleet.region(name) for name in names] or list(context.fleet.regions)
+    except LookupError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command(help="Break a region.\n\n\b\n" + "\n".join(f"{how:11} {text}" for how, (_, text) in faults.HOW.items()))
+@click.argument("region")
+@click.option("--how", type=click.Choice(list(faults.HOW)), default="partition", show_default=True)
+@click.pass_obj
+def kill(context: Context, region: str, how: str) -> None:
+    hosts = _regions(context, (region,))
+    if not sandbox.inside():
+        return inside(context)
+    asyncio.run(faults.kill(hosts[0], how))
+    console.print(f"{region}: {faults.HOW[how][1]}; `hack/fleet heal {region}` mends it")
+
+
+@main.command()
+@click.argument("region")
+@click.option("--errors", type=Share(), default=None, help="Share of requests answered with 500.")
+@click.option("--slow", type=Factor(), default=None, help="Factor on the time to the first token.")
+@click.option("--cut-streams", type=Share(), default=None, help="Share of streams cut half-way.")
+@click.option("--wrong-answers", type=Share(), default=None, help="Share of answers with wrong content.")
+@click.option("--hang", is_flag=True, default=None, help="Accept requests and never answer.")
+@click.option("--pod", "pods", multiple=True, help="Only this pod; repeat for several.")
+@click.pass_obj
+def degrade(context: Context, region: str, pods: tuple[str, ...], **wanted: float | bool | None) -> None:
+    """Make a region's model servers misbehave."""
+    hosts = _regions(context, (region,))
+    chosen = {name: value for name, value in wanted.items() if value is not None}
+    if not chosen:
+        raise click.UsageError("say what goes wrong, for example --errors 20%")
+    if not sandbox.inside():
+        return inside(context)
+    try:
+        asyncio.run(faults.degrade(hosts[0], chosen, list(pods) or None))
+    except (ValueError, aiohttp.ClientError) as error:
+        raise click.ClickException(str(error)) from error
+    console.print(f"{region}: {chosen}; `hack/fleet heal {region}` mends it")
+
+
+@main.command()
+@click.argument("regions", nargs=-1)
+@click.pass_obj
+def heal(context: Context, regions: tuple[str, ...]) -> None:
+    """Mend regions (all of them unless named): cables, programs, model servers."""
+    hosts = _regions(context, regions)
+    if not sandbox.inside():
+        return inside(context)
+    for host in hosts:
+        revived = asyncio.run(faults.heal(host))
+        console.print(f"{host.name}: healed" + (f", started again: {', '.join(revived)}" if revived else ""))

@@ -1,0 +1,1 @@
+"""Adapters: the outside behind the ports, unaware of each other."""

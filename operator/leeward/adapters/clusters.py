@@ -1,0 +1,235 @@
+"""One Kubernetes API server behind the `Cluster` port, through `kubernetes.aio`.
+
+The generated client does transport, TLS and credentials. Paths come from discovery, one request per group and
+version, kept in memory: the library's dynamic client keeps its discovery in a file under /tmp that outlives the
+cluster. Every call has its own deadline, so that a dead cluster costs its deadline and nobody else's.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+from kubernetes.aio import config as kubernetes_config
+from kubernetes.aio.client import ApiClient, Configuration
+
+from leeward.ports import (
+    BadReference,
+    Conflict,
+    Denied,
+    Invalid,
+    Kind,
+    KindMissing,
+    KubeObject,
+    PortError,
+    Ref,
+    Unreachable,
+)
+
+FIELD_MANAGER = "leeward"
+_APPLY = "application/apply-patch+yaml"
+_MERGE = "application/merge-patch+json"
+_ERRORS: dict[int, type[PortError]] = {
+    400: Invalid, 401: Denied, 403: Denied, 404: Invalid, 409: Conflict, 410: Conflict, 422: Invalid,
+}
+
+
+class KubernetesCluster:
+    """A reachable API server. `name` is the region's, for messages; `deadline_seconds` bounds every call."""
+
+    def __init__(self, name: str, client: ApiClient, *, deadline_seconds: float = 3.0,
+                 on_write: Callable[[str, str], None] | None = None, field_manager: str = FIELD_MANAGER) -> None:
+        self.name = name
+        self._client = client
+        self._deadline = deadline_seconds
+        self._on_write = on_write or (lambda verb, kind: None)
+        self._manager = field_manager
+        self._plurals: dict[str, dict[str, str]] = {}
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def read(self, ref: Ref) -> KubeObject | None:
+        """The object, or None when it does not exist."""
+        return await self._maybe(self._call("GET", await self._path(ref.kind, ref.namespace, ref.name)))
+
+    async def find(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None,
+                   ) -> Sequence[KubeObject]:
+        """All objects of a kind, in one namespace or in all, that carry the labels."""
+        selector = ",".join(f"{key}={value}" for key, value in (labels or {}).items())
+        query = [("labelSelector", selector)] if selector else []
+        found = await self._call("GET", await self._path(kind, namespace), query=query)
+        return found.get("items") or []
+
+    async def apply(self, body: KubeObject, *, dry_run: bool = False) -> KubeObject:
+        """Server-side apply with our field manager; conflicts are taken over, since what we apply is ours."""
+        ref = ref_of(body)
+        query = [("fieldManager", self._manager), ("force", "true"), ("fieldValidation", "Strict")]
+        query += [("dryRun", "All")] if dry_run else []
+        applied = await self._call("PATCH", await self._path(ref.kind, ref.namespace, ref.name), body=body,
+                                   query=query, content=_APPLY)
+        if not dry_run:
+            self._on_write("apply", ref.kind.kind)
+        return applied
+
+    async def apply_status(self, body: KubeObject) -> KubeObject:
+        """Server-side apply of the status subresource."""
+        ref = ref_of(body)
+        path = await self._path(ref.kind, ref.namespace, ref.name)
+        applied = await self._call("PATCH", f"{path}/status", body=body, content=_APPLY,
+                                   query=[("fieldManager", self._manager), ("force", "true")])
+        self._on_write("status", ref.kind.kind)
+        return applied
+
+    async def create(self, body: KubeObject) -> KubeObject:
+        """Create an object that must not exist yet (Conflict when it does)."""
+        ref = ref_of(body)
+        created = await self._call("POST", await self._path(ref.kind, ref.namespace), body=body,
+                                   query=[("fieldManager", self._manager)])
+        self._on_write("create", ref.kind.kind)
+        return created
+
+    async def patch(self, ref: Ref, patch: KubeObject, *, subresource: str = "") -> KubeObject | None:
+        """Merge patch; None when the object does not exist."""
+        path = await self._path(ref.kind, ref.namespace, ref.name)
+        patched = await self._maybe(self._call("PATCH", f"{path}/{subresource}".rstrip("/"), body=patch,
+                                               query=[("fieldManager", self._manager)], content=_MERGE))
+        if patched is not None:
+            self._on_write("patch", ref.kind.kind)
+        return patched
+
+    async def delete(self, ref: Ref, *, uid: str = "") -> bool:
+        """Delete in the background; False when it was gone already."""
+        options: KubeObject = {"propagationPolicy": "Background"}
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        deleted = await self._maybe(self._call("DELETE", await self._path(ref.kind, ref.namespace, ref.name),
+                                               body=options))
+        if deleted is not None:
+            self._on_write("delete", ref.kind.kind)
+        return deleted is not None
+
+    async def post(self, path: str, body: KubeObject) -> KubeObject:
+        """POST to a path outside the kinds' own (token requests)."""
+        return await self._call("POST", path, body=body)
+
+    async def get(self, path: str) -> KubeObject:
+        """GET of any JSON path, such as /version."""
+        return await self._call("GET", path)
+
+    async def _path(self, kind: Kind, namespace: str = "", name: str = "") -> str:
+        root = f"/apis/{kind.api_version}" if "/" in kind.api_version else f"/api/{kind.api_version}"
+        plural = await self._plural(kind, root)
+        inside = f"/namespaces/{namespace}" if kind.namespaced and namespace else ""
+        return f"{root}{inside}/{plural}" + (f"/{name}" if name else "")
+
+    async def _plural(self, kind: Kind, root: str) -> str:
+        if kind.kind not in self._plurals.get(root, {}):
+            found = await self._maybe(self._call("GET", root)) or {}
+            self._plurals[root] = {row["kind"]: row["name"] for row in found.get("resources", [])
+                                   if "/" not in row["name"]}
+        try:
+            return self._plurals[root][kind.kind]
+        except KeyError:
+            raise KindMissing(f"{self.name} serves no {kind.kind} ({kind.api_version}): install its CRD") from None
+
+    async def _maybe(self, call: Awaitable[KubeObject]) -> KubeObject | None:
+        try:
+            return await call
+        except _NotFound:
+            return None
+
+    async def _call(self, method: str, path: str, *, body: object = None, query: list[tuple[str, str]] | None = None,
+                    content: str = "application/json") -> KubeObject:
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await self._exchange(method, path, body, query or [], content)
+        except (TimeoutError, aiohttp.ClientError, OSError, json.JSONDecodeError) as error:
+            text = str(error) or f"no answer within {self._deadline:g} s"
+            raise Unreachable(f"API server of {self.name}: {text}") from error
+
+    async def _exchange(self, method: str, path: str, body: object, query: list[tuple[str, str]],
+                        content: str) -> KubeObject:
+        headers = {"Accept": "application/json", "Content-Type": content}
+        request = await self._client.param_serialize(method, path, query_params=query, header_params=headers,
+                                                     body=body, auth_settings=["BearerToken"])
+        response = await self._client.call_api(*request, _request_timeout=self._deadline)
+        text = await response.read()
+        answer: Any = json.loads(text) if text else {}
+        if 200 <= response.status <= 299 and isinstance(answer, dict):
+            return answer
+        message = answer.get("message") if isinstance(answer, dict) else None
+        raise self._error(response.status, message or str(response.reason), method)
+
+    def _error(self, status: int, message: str, method: str) -> PortError:
+        said = f"{self.name}: {message}"
+        if status == 404 and method in ("GET", "DELETE", "PATCH"):
+            return _NotFound(said)
+        return _ERRORS.get(status, Unreachable)(said)
+
+
+class _NotFound(Invalid):
+    reason = "NotFound"
+
+
+def ref_of(body: KubeObject) -> Ref:
+    """The reference of an object's own apiVersion, kind and metadata."""
+    metadata = body["metadata"]
+    namespace = metadata.get("namespace", "")
+    return Ref(Kind(body["apiVersion"], body["kind"], bool(namespace)), namespace, metadata["name"])
+
+
+def check_kubeconfig(text: str, allowed_commands: Sequence[str] = ()) -> KubeObject:
+    """Parse a kubeconfig and refuse what would run commands in our pod.
+
+    Raises:
+        BadReference: not a kubeconfig, or a user with an `exec` or `auth-provider` that is not on the allow-list.
+    """
+    try:
+        parsed = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise BadReference(f"the kubeconfig is not YAML: {error}") from error
+    if not isinstance(parsed, dict) or not parsed.get("clusters"):
+        raise BadReference("the kubeconfig names no cluster")
+    for entry in parsed.get("users") or []:
+        user = entry.get("user") or {}
+        command = (user.get("exec") or {}).get("command")
+        if command and command not in allowed_commands:
+            raise BadReference(f"the kubeconfig runs the command {command!r}, which is not on the allow-list: use a "
+                               "token, or start the operator with --allow-exec " + str(command))
+        if user.get("auth-provider"):
+            raise BadReference("the kubeconfig uses an auth-provider: use a token instead")
+    return parsed
+
+
+async def from_kubeconfig(name: str, text: str, *, allowed_commands: Sequence[str] = (),
+                          **options: Any) -> KubernetesCluster:
+    """A cluster from the text of a kubeconfig.
+
+    Raises:
+        BadReference: the kubeconfig is not usable or not allowed.
+    """
+    parsed = check_kubeconfig(text, allowed_commands)
+    configuration = Configuration()
+    configuration.retries = None
+    try:
+        await kubernetes_config.load_kube_config_from_dict(parsed, client_configuration=configuration)
+    except Exception as error:
+        raise BadReference(f"the kubeconfig of {name} cannot be used: {error}") from error
+    return KubernetesCluster(name, ApiClient(configuration), **options)
+
+
+async def from_file(name: str, path: Path, **options: Any) -> KubernetesCluster:
+    """A cluster from a kubeconfig file."""
+    return await from_kubeconfig(name, path.read_text(), **options)
+
+
+def in_pod(name: str, **options: Any) -> KubernetesCluster:
+    """The cluster that this pod runs in."""
+    configuration = Configuration()
+    configuration.retries = None
+    kubernetes_config.load_incluster_config(client_configuration=configuration)
+    return KubernetesCluster(name, ApiClient(configuration), **options)

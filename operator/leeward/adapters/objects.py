@@ -1,0 +1,55 @@
+"""What all objects that Leeward writes share: names, labels, and whether a live object already is as wanted."""
+
+from leeward.api.modeldeployment import ModelDeployment
+from leeward.ports import Kind, KubeObject
+
+MODEL_LABEL = "leeward.dev/model"
+NAMESPACE_LABEL = "leeward.dev/namespace"
+MANAGED_BY = "app.kubernetes.io/managed-by"
+COMPONENT_LABEL = "app.kubernetes.io/component"
+
+BACKEND = Kind("gateway.envoyproxy.io/v1alpha1", "Backend")
+POLICY = Kind("gateway.envoyproxy.io/v1alpha1", "BackendTrafficPolicy")
+ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute")
+GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway")
+SERVICE = Kind("v1", "Service")
+DEPLOYMENT = Kind("apps/v1", "Deployment")
+DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget")
+NODE_POOL = Kind("karpenter.sh/v1", "NodePool", namespaced=False)
+NODE = Kind("v1", "Node", namespaced=False)
+
+OWNED_KINDS: tuple[Kind, ...] = (ROUTE, POLICY, BACKEND, SERVICE, DISRUPTION_BUDGET, DEPLOYMENT, NODE_POOL)
+"""Everything that a model can own in a cluster, in the order in which it is removed: routes before pods."""
+
+
+def owner_labels(model: ModelDeployment) -> dict[str, str]:
+    """Labels by which a model's objects are found again."""
+    return {MANAGED_BY: "leeward", MODEL_LABEL: model.metadata.name, NAMESPACE_LABEL: model.metadata.namespace or ""}
+
+
+def labels_of(namespace: str, name: str) -> dict[str, str]:
+    """The same labels, from a model's name alone."""
+    return {MANAGED_BY: "leeward", MODEL_LABEL: name, NAMESPACE_LABEL: namespace}
+
+
+def owned(model: ModelDeployment, kind: Kind, name: str, spec: KubeObject,
+          more_labels: dict[str, str] | None = None) -> KubeObject:
+    """An object of ours with its labels; namespaced kinds live in the model's namespace."""
+    metadata: KubeObject = {"name": name, "labels": owner_labels(model) | (more_labels or {})}
+    if kind.namespaced:
+        metadata["namespace"] = model.metadata.namespace
+    return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, "spec": spec}
+
+
+def differs(wanted: object, live: object) -> bool:
+    """Is anything that is wanted missing or different in what is there? Fields that only `live` has are its own.
+
+    An empty list or mapping that is wanted equals an absent one, since API servers drop them.
+    """
+    if isinstance(wanted, dict):
+        there = live if isinstance(live, dict) else {}
+        return any(differs(value, there.get(key)) for key, value in wanted.items())
+    if isinstance(wanted, list | tuple):
+        found = live if isinstance(live, list) else []
+        return len(wanted) != len(found) or any(map(differs, wanted, found))
+    return wanted != live

@@ -1,0 +1,235 @@
+"""The routes of a model in one region's cluster (Gateway API and Envoy Gateway), rendered and read back.
+
+Every Gateway has two listeners. On `users` a route weighs one Backend per region, its own included; each Backend is
+that region's `serve` listener, whose route knows local pods only. So nothing is weighed twice and nothing can loop:
+a gateway that forwards to another's users listener does both. A third route lets a probe ask one region by name.
+
+The users route is one Envoy cluster with a locality per region, hence retries and ejection work across regions;
+a filter on a single backend would split it, so there is none. Ejection and active checks answer "does this host
+connect and are there pods"; sickness and capacity are the operator's, so 5xx never eject. A full region answers 429
+(an override of the overflow's 503), counts as alive for the active check, and is not retried unless asked.
+
+Weight 0 has no safety net in Envoy. A region that gets nothing but is well is listed as a spare (a fallback Backend
+with weight 1: idle until every other is down); a failed or drained one is listed nowhere.
+"""
+
+from dataclasses import dataclass
+
+from leeward.adapters.objects import BACKEND, POLICY, ROUTE, SERVICE, owned
+from leeward.api.modeldeployment import ModelDeployment
+from leeward.api.region import Region
+from leeward.core.snapshot import Row
+from leeward.ports import KubeObject
+
+PROBE_HEADER = "x-leeward-region"
+"""Request header by which a probe on the users listener names the region that shall answer."""
+SERVED_HEADER = "x-served-region"
+"""Response header that tells which region served."""
+RETRY_AFTER_SECONDS = 2
+_PLENTY = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names of a model's routes and backends."""
+
+    model: str
+
+    @property
+    def users(self) -> str:
+        return f"{self.model}-users"
+
+    @property
+    def serve(self) -> str:
+        return f"{self.model}-serve"
+
+    @property
+    def probe(self) -> str:
+        return f"{self.model}-probe"
+
+    def backend(self, region: str) -> str:
+        return f"{self.model}-{region}"
+
+    def spare(self, region: str) -> str:
+        return f"{self.model}-{region}-spare"
+
+
+def serve_objects(model: ModelDeployment, region: Region, ready_replicas: int) -> list[KubeObject]:
+    """The serving side of a region: local pods only. Made everywhere before users are let in anywhere."""
+    names = Names(model.metadata.name)
+    port = model.spec.server.port if model.spec.server else 8000
+    service = {"group": "", "kind": SERVICE.kind, "name": model.metadata.name, "port": port}
+    matches = [_prefix("/v1"), {"path": {"type": "Exact", "value": _health_path(model)}}]
+    rule = {"matches": matches, "backendRefs": [_weighted(service, 1)], "timeouts": {"request": "0s"},
+            "filters": [{"type": "ResponseHeaderModifier", "responseHeaderModifier": {
+                "set": [{"name": SERVED_HEADER, "value": region.metadata.name}]}}]}
+    return [owned(model, ROUTE, names.serve, _route(model, region, "serve", [rule])),
+            owned(model, POLICY, names.serve, _serve_policy(model, names.serve, ready_replicas))]
+
+
+def users_objects(model: ModelDeployment, entry: Region, regions: list[Region], row: Row,
+                  unlisted: frozenset[str]) -> list[KubeObject]:
+    """The entry side of a region: where its users' requests go, in percent."""
+    names = Names(model.metadata.name)
+    backends = [body for region in regions for body in _backends(model, names, region)]
+    probes = [_probe_rule(names, region) for region in regions]
+    rule = {"matches": [_prefix("/v1")], "backendRefs": _references(names, row, unlisted),
+            "timeouts": {"request": "0s"}}
+    return [*backends,
+            owned(model, POLICY, names.users, _users_policy(model, names.users)),
+            owned(model, POLICY, names.probe, _probe_policy(names.probe)),
+            owned(model, ROUTE, names.probe, _route(model, entry, "users", probes)),
+            owned(model, ROUTE, names.users, _route(model, entry, "users", [rule]))]
+
+
+def users_route(model: ModelDeployment, entry: Region, row: Row, unlisted: frozenset[str]) -> KubeObject:
+    """The users route alone: all that an emergency has to write."""
+    names = Names(model.metadata.name)
+    rule = {"matches": [_prefix("/v1")], "backendRefs": _references(names, row, unlisted),
+            "timeouts": {"request": "0s"}}
+    return owned(model, ROUTE, names.users, _route(model, entry, "users", [rule]))
+
+
+def read_row(route: KubeObject | None, model: str, region_names: tuple[str, ...]) -> Row | None:
+    """The weights that a users route holds, in percent and in the order of `region_names`; None when unreadable."""
+    if route is None:
+        return None
+    names = Names(model)
+    rules = route.get("spec", {}).get("rules", [])
+    found = {reference["name"]: int(reference.get("weight", 1)) for rule in rules
+             for reference in rule.get("backendRefs", [])}
+    weights = {region: found.get(names.backend(region), 0) for region in region_names}
+    total = sum(weights.values())
+    if total != 100:
+        return None
+    return tuple((region, weights[region]) for region in region_names)
+
+
+def spares(route: KubeObject | None, model: str, region_names: tuple[str, ...]) -> frozenset[str]:
+    """Regions that a users route lists as spare."""
+    names = Names(model)
+    found = {reference["name"] for rule in (route or {}).get("spec", {}).get("rules", [])
+             for reference in rule.get("backendRefs", [])}
+    return frozenset(region for region in region_names if names.spare(region) in found)
+
+
+def accepted(route: KubeObject | None) -> bool:
+    """Has a gateway taken this version of the route and resolved what it refers to?"""
+    if route is None:
+        return False
+    generation = route["metadata"].get("generation")
+    parents = route.get("status", {}).get("parents", [])
+    good = {(row["type"], row["status"]) for parent in parents for row in parent.get("conditions", [])
+            if row.get("observedGeneration") == generation}
+    return {("Accepted", "True"), ("ResolvedRefs", "True")} <= good
+
+
+def _references(names: Names, row: Row, unlisted: frozenset[str]) -> list[KubeObject]:
+    references = []
+    for region, percent in row:
+        if region in unlisted:
+            continue
+        name = names.backend(region) if percent else names.spare(region)
+        backend = {"group": "gateway.envoyproxy.io", "kind": BACKEND.kind, "name": name}
+        references.append(_weighted(backend, percent or 1))
+    return references
+
+
+def _weighted(reference: KubeObject, weight: int) -> KubeObject:
+    return reference | {"weight": weight}
+
+
+def _backends(model: ModelDeployment, names: Names, region: Region) -> list[KubeObject]:
+    gateway = region.spec.gateway
+    if gateway is None:
+        return []
+    host = {"address": gateway.address, "port": gateway.serve_port}
+    kind = "ip" if _is_ip(gateway.address) else "fqdn"
+    endpoint = {"hostname": region.metadata.name,
+                kind: host if kind == "ip" else {"hostname": gateway.address, "port": gateway.serve_port}}
+    spec = {"type": "Endpoints", "appProtocols": ["gateway.envoyproxy.io/h2c"], "endpoints": [endpoint]}
+    return [owned(model, BACKEND, names.backend(region.metadata.name), spec),
+            owned(model, BACKEND, names.spare(region.metadata.name), spec | {"fallback": True})]
+
+
+def _is_ip(address: str) -> bool:
+    return all(part.isdigit() for part in address.split(".")) or ":" in address
+
+
+def _prefix(path: str) -> KubeObject:
+    return {"path": {"type": "PathPrefix", "value": path}}
+
+
+def _health_path(model: ModelDeployment) -> str:
+    return model.spec.server.health_path if model.spec.server else "/health"
+
+
+def _probe_rule(names: Names, region: Region) -> KubeObject:
+    backend = {"group": "gateway.envoyproxy.io", "kind": BACKEND.kind, "name": names.backend(region.metadata.name)}
+    header = [{"type": "Exact", "name": PROBE_HEADER, "value": region.metadata.name}]
+    return {"matches": [_prefix("/v1") | {"headers": header}], "backendRefs": [_weighted(backend, 1)],
+            "timeouts": {"request": "0s"}}
+
+
+def _route(model: ModelDeployment, region: Region, side: str, rules: list[KubeObject]) -> KubeObject:
+    gateway = region.spec.gateway
+    assert gateway is not None, "a region without a gateway has no routes"
+    listener = gateway.users_listener if side == "users" else gateway.serve_listener
+    parent = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": gateway.name,
+              "namespace": gateway.namespace, "sectionName": listener}
+    return {"parentRefs": [parent], "hostnames": list(model.spec.traffic.hostnames), "rules": rules}
+
+
+def _target(route: str) -> list[KubeObject]:
+    return [{"group": "gateway.networking.k8s.io", "kind": ROUTE.kind, "name": route}]
+
+
+def _users_policy(model: ModelDeployment, route: str) -> KubeObject:
+    hostnames = model.spec.traffic.hostnames
+    codes = [503, 429] if model.spec.traffic.retry_full else [503]
+    checked: KubeObject = {"path": _health_path(model), "method": "GET", "expectedStatuses": [200, 429]}
+    if hostnames:
+        checked["hostname"] = hostnames[0]
+    return {
+        "targetRefs": _target(route),
+        "timeout": {"tcp": {"connectTimeout": "1s"}},
+        "retry": {"numRetries": 2, "numAttemptsPerPriority": 1, "retryOn": {
+            "triggers": ["connect-failure", "refused-stream", "reset-before-request", "retriable-status-codes"],
+            "httpStatusCodes": codes}},
+        "healthCheck": {
+            "panicThreshold": 0,
+            "active": {"type": "HTTP", "interval": "1s", "timeout": "1s", "unhealthyThreshold": 2,
+                       "healthyThreshold": 2, "http": checked},
+            "passive": {"interval": "1s", "baseEjectionTime": "5s", "maxEjectionPercent": 100,
+                        "splitExternalLocalOriginErrors": True, "consecutiveLocalOriginFailures": 3,
+                        "consecutive5XxErrors": 0, "consecutiveGatewayErrors": 0}},
+        "circuitBreaker": {"maxConnections": _PLENTY, "maxPendingRequests": _PLENTY, "maxParallelRequests": _PLENTY,
+                           "retryBudget": {"percent": {"numerator": 50}, "minRetryConcurrency": 20}},
+        "http2": {"connectionKeepalive": {"interval": "1s", "timeout": "1s"}},
+    }
+
+
+def _probe_policy(route: str) -> KubeObject:
+    return {"targetRefs": _target(route), "timeout": {"tcp": {"connectTimeout": "1s"}},
+            "retry": {"numRetries": 0}, "healthCheck": {"panicThreshold": 0},
+            "http2": {"connectionKeepalive": {"interval": "1s", "timeout": "1s"}}}
+
+
+def _serve_policy(model: ModelDeployment, route: str, ready_replicas: int) -> KubeObject:
+    parallel = max(1, ready_replicas) * model.spec.capacity.concurrency_per_replica
+    full = {"match": {"statusCodes": [{"type": "Value", "value": 503}],
+                      "responseHeaders": [{"name": "x-envoy-overloaded", "value": "true"}]},
+            "response": {"statusCode": 429, "contentType": "application/json",
+                         "header": {"set": [{"name": "retry-after", "value": str(RETRY_AFTER_SECONDS)}]},
+                         "body": {"type": "Inline", "inline":
+                                  '{"error":{"message":"this region is full, try again","type":"overloaded"}}'}}}
+    return {
+        "targetRefs": _target(route),
+        "timeout": {"tcp": {"connectTimeout": "1s"}},
+        "loadBalancer": {"type": "LeastRequest"},
+        "retry": {"numRetries": 1, "retryOn": {
+            "triggers": ["connect-failure", "refused-stream", "reset-before-request"]}},
+        "healthCheck": {"panicThreshold": 0},
+        "circuitBreaker": {"maxConnections": _PLENTY, "maxPendingRequests": 1024, "maxParallelRequests": parallel},
+        "responseOverride": [full],
+    }

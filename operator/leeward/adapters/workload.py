@@ -1,0 +1,91 @@
+"""A model's pods in one region: Deployment, Service and PodDisruptionBudget."""
+
+from leeward.adapters.objects import (
+    COMPONENT_LABEL,
+    DEPLOYMENT,
+    DISRUPTION_BUDGET,
+    MODEL_LABEL,
+    SERVICE,
+    owned,
+    owner_labels,
+)
+from leeward.api.modeldeployment import ModelDeployment
+from leeward.api.region import Region
+from leeward.ports import KubeObject
+
+_MODEL_SERVER = {COMPONENT_LABEL: "model-server"}
+
+
+def workload_objects(model: ModelDeployment, region: Region, replicas: int,
+                     node_labels: dict[str, list[str]]) -> list[KubeObject]:
+    """Deployment, Service and PodDisruptionBudget; `node_labels` choose the nodes that have the accelerator."""
+    name = model.metadata.name
+    return [_service(model, name), _disruption_budget(model, name),
+            owned(model, DEPLOYMENT, name, {
+                "replicas": replicas,
+                "selector": {"matchLabels": _selector(model)},
+                "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+                "template": _pod_template(model, region, node_labels)}, _MODEL_SERVER)]
+
+
+def _selector(model: ModelDeployment) -> dict[str, str]:
+    return {MODEL_LABEL: model.metadata.name, **_MODEL_SERVER}
+
+
+def _port(model: ModelDeployment) -> int:
+    return model.spec.server.port if model.spec.server else 8000
+
+
+def _service(model: ModelDeployment, name: str) -> KubeObject:
+    port = {"name": "http", "port": _port(model), "targetPort": _port(model), "protocol": "TCP"}
+    return owned(model, SERVICE, name, {"selector": _selector(model), "ports": [port]})
+
+
+def _disruption_budget(model: ModelDeployment, name: str) -> KubeObject:
+    return owned(model, DISRUPTION_BUDGET, name, {"maxUnavailable": 1, "selector": {"matchLabels": _selector(model)}})
+
+
+def _pod_template(model: ModelDeployment, region: Region, node_labels: dict[str, list[str]]) -> KubeObject:
+    given = dict(model.spec.template or {"spec": _server_pod(model)})
+    metadata = dict(given.get("metadata") or {})
+    revision = {"leeward.dev/revision": model.spec.model.revision} if model.spec.model.revision else {}
+    labels = {**metadata.get("labels", {}), **owner_labels(model), **_MODEL_SERVER, **revision,
+              "leeward.dev/region": region.metadata.name}
+    return {"metadata": {**metadata, "labels": labels}, "spec": _placed(model, given["spec"], node_labels)}
+
+
+def _server_pod(model: ModelDeployment) -> KubeObject:
+    server = model.spec.server
+    assert server is not None, "the API server refuses a ModelDeployment with neither server nor template"
+    check = {"httpGet": {"path": server.health_path, "port": server.port}}
+    container: KubeObject = {
+        "name": "server", "image": server.image, "args": list(server.args),
+        "ports": [{"name": "http", "containerPort": server.port, "protocol": "TCP"}],
+        "env": [variable.wire() for variable in server.env],
+        "startupProbe": {**check, "periodSeconds": 5, "failureThreshold": max(1, server.startup_seconds // 5)},
+        "readinessProbe": {**check, "periodSeconds": 2, "failureThreshold": 2, "timeoutSeconds": 2},
+    }
+    if server.resources:
+        container["resources"] = server.resources.wire()
+    return {"containers": [container], "terminationGracePeriodSeconds": 60}
+
+
+def _placed(model: ModelDeployment, spec: KubeObject, node_labels: dict[str, list[str]]) -> KubeObject:
+    """The pod's spec with accelerators, affinity, tolerations and spread added, each unless the team gave its own."""
+    accelerator = model.spec.accelerator
+    placed = dict(spec)
+    first, *others = placed["containers"]
+    resources = dict(first.get("resources") or {})
+    limits = {**resources.get("limits", {}), accelerator.resource_name: str(accelerator.count)}
+    placed["containers"] = [{**first, "resources": {**resources, "limits": limits}}, *others]
+    if node_labels and "affinity" not in placed:
+        wanted = [{"key": key, "operator": "In", "values": values} for key, values in sorted(node_labels.items())]
+        placed["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [{"matchExpressions": wanted}]}}}
+    toleration = {"key": accelerator.resource_name, "operator": "Exists", "effect": "NoSchedule"}
+    placed["tolerations"] = [*placed.get("tolerations", []), toleration]
+    placed.setdefault("topologySpreadConstraints", [
+        {"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "ScheduleAnyway",
+         "labelSelector": {"matchLabels": _selector(model)}}
+        for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")])
+    return placed

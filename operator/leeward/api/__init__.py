@@ -1,0 +1,1 @@
+"""The resources `Region` and `ModelDeployment` as pydantic models, and the CRDs generated from them."""

@@ -1,0 +1,195 @@
+"""The decision: one pure function of (spec, snapshot, memory, now).
+
+    assess ──▶ turn phases ──▶ look ahead ──▶ aim ──▶ step ──▶ guard ──▶ plan
+
+Verdicts propose, guards dispose. Everything that is in force is compared with everything that should be, so
+that a crash between two ticks costs one repeated tick. A plan that does nothing says why.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+
+from leeward.core import capacity, guards, telling, writing
+from leeward.core.capacity import Outlook
+from leeward.core.demand import entry_demand
+from leeward.core.guards import Move
+from leeward.core.matrix import Aim, Rows, target_rows
+from leeward.core.memory import KEPT_WRITES, Memory, RegionMemory, in_last_hour
+from leeward.core.phases import OUT_OF_TRAFFIC
+from leeward.core.plan import Note, Plan, RegionPlan
+from leeward.core.situation import Situation, survey
+from leeward.core.snapshot import Matrix, Snapshot
+from leeward.core.spec import FailoverMode, ModelSpec
+from leeward.core.turns import Turn, turn_phases
+from leeward.core.verdict import Verdict
+from leeward.core.weights import round_row
+from leeward.core.writing import Proposal
+
+
+def decide(spec: ModelSpec, snapshot: Snapshot, memory: Memory, now_ms: int) -> Plan:
+    """What to do now, and why. Never raises, whatever the readings; never waits, never looks at a clock."""
+    situation = survey(spec, snapshot, memory, now_ms)
+    turn, remembered = turn_phases(situation)
+    outlook = _look_ahead(situation, turn.regions)
+    base, target, proposal = _aim_and_step(situation, turn, outlook)
+    objection = guards.write_objection(situation, proposal.move) if proposal.reasons else None
+    write = bool(proposal.reasons) and objection is None
+    rows = proposal.rows if write else base
+    remembered, replicas = _after(situation, turn, remembered, outlook, rows, target, write)
+    notes, told = _notes(situation, memory, turn, proposal, objection, outlook, rows if write else None)
+    survives, why = capacity.survivable(spec, turn.regions, outlook.demand)
+    return Plan(
+        weights=_matrix(spec, rows), target=_matrix(spec, target),
+        write_weights=write, emergency=write and proposal.move.emergency,
+        reason=_reason(turn, proposal, objection),
+        regions=_region_plans(situation, turn.regions, outlook, rows, target, replicas),
+        notes=tuple(notes), shortage=outlook.shortage, survivable=survives, survivable_reason=why,
+        memory=replace(remembered, told=told),
+    )
+
+
+def _look_ahead(s: Situation, regions: Mapping[str, RegionMemory]) -> Outlook:
+    scores = {name: seen.score for name, seen in s.assessments.items()}
+    return capacity.look_ahead(s.spec, regions, scores, entry_demand(s.spec, regions))
+
+
+def _aim_and_step(s: Situation, turn: Turn, outlook: Outlook) -> tuple[Rows, Rows, Proposal]:
+    """What is in force, where it should go, and what would be written now."""
+    if writing.is_first(s):
+        rows = _first_rows(s, outlook)
+        return {}, rows, Proposal(rows, Move(first=True), (), ("first weights",))
+    base = writing.rows_in_force(s)
+    if base is None:
+        return {}, {}, Proposal({}, Move(), (), ())
+    target = target_rows(_aim(s, outlook, _held(s, turn), base))
+    proposal = writing.propose(s, turn, base, target)
+    return base, _would_be(s, turn, outlook, base, target), proposal
+
+
+def _first_rows(s: Situation, outlook: Outlook) -> Rows:
+    """Before anything runs: by minimum replicas, ready or not; by shares alone where there are none."""
+    names = s.spec.region_names
+    home = {entry: {name: 100 * (name == entry) for name in names} for entry in names}
+    usable = {n: cap for n, cap in outlook.usable.items() if n not in s.snapshot.evacuated}
+    if not any(usable.values()):
+        usable = {n: Fraction(1) for n in names}
+    return target_rows(_aim(s, replace(outlook, usable=usable), frozenset(), home))
+
+
+def _aim(s: Situation, outlook: Outlook, held: frozenset[str], rows: Rows) -> Aim:
+    shares = {region.name: region.share for region in s.spec.regions}
+    return Aim(s.spec.traffic.policy, outlook.usable, outlook.demand, shares, held, rows)
+
+
+def _held(s: Situation, turn: Turn) -> frozenset[str]:
+    """Regions that keep what they carry: nothing is known of them, or they failed and were not taken out."""
+    return frozenset(
+        name for name, region in turn.regions.items()
+        if region.phase not in OUT_OF_TRAFFIC
+        and (region.verdict in (Verdict.UNKNOWN, Verdict.FAILED) or name in turn.held)
+    )
+
+
+def _would_be(s: Situation, turn: Turn, outlook: Outlook, base: Rows, target: Rows) -> Rows:
+    """In Recommend mode the target shows what Automatic would aim at."""
+    if s.spec.failover is not FailoverMode.RECOMMEND or not turn.held:
+        return target
+    usable = {name: Fraction(0) if name in turn.held else cap for name, cap in outlook.usable.items()}
+    return target_rows(_aim(s, replace(outlook, usable=usable), _held(s, turn) - set(turn.held), base))
+
+
+def _after(
+    s: Situation, turn: Turn, memory: Memory, outlook: Outlook, rows: Rows, target: Rows, write: bool
+) -> tuple[Memory, dict[str, int]]:
+    """Memory after this plan, and the replicas that it wants."""
+    replicas = _replicas(s, turn.regions, outlook)
+    regions = {
+        name: replace(m, replicas=replicas[name], replicas_at_ms=s.now_ms) if m.replicas != replicas[name] else m
+        for name, m in turn.regions.items()
+    }
+    memory = replace(
+        memory, regions=regions,
+        ticks_since_start=memory.ticks_since_start + 1,
+        moving=writing.still_moving(turn, s.rows, rows, target),
+    )
+    if not write:
+        return memory, replicas
+    writes = (*in_last_hour(memory.writes, s.now_ms), s.now_ms)[-KEPT_WRITES:]
+    return replace(memory, weights=_matrix(s.spec, rows), last_write_ms=s.now_ms, writes=writes), replicas
+
+
+def _replicas(s: Situation, regions: Mapping[str, RegionMemory], outlook: Outlook) -> dict[str, int]:
+    if s.spec.frozen:
+        return {r.name: regions[r.name].replicas or r.replicas_min for r in s.spec.regions}
+    return capacity.wanted_replicas(s.spec, regions, outlook.demand, s.now_ms)
+
+
+def _notes(
+    s: Situation, before: Memory, turn: Turn, proposal: Proposal, objection: str | None, outlook: Outlook,
+    written: Rows | None,
+) -> tuple[list[Note], tuple[str, ...]]:
+    notes = telling.changes(s, before.regions, turn)
+    if written is not None:
+        sentence = f"{'; '.join(proposal.reasons)}: {_show(written)}"
+        notes.append(Note("WeightsChanged", None, sentence, proposal.move.emergency))
+    lasting = telling.standing(s, turn, objection, outlook)
+    lasting += [
+        Note("Drift", entry, f"entry {entry} does not hold what was decided: it is written again", True)
+        for entry in proposal.drifted
+    ]
+    new, told = telling.not_yet_told(lasting, before.told)
+    return notes + new, told
+
+
+def _reason(turn: Turn, proposal: Proposal, objection: str | None) -> str:
+    if proposal.reasons and objection is None:
+        return f"write: {'; '.join(proposal.reasons)}"
+    if objection is not None:
+        return f"hold: {objection}"
+    if turn.held:
+        return "hold: " + "; ".join(f"{name}: {why}" for name, why in turn.held.items())
+    return "hold: weights are where they should be" if proposal.rows else "hold: no weights are known"
+
+
+def _region_plans(
+    s: Situation, regions: Mapping[str, RegionMemory], outlook: Outlook, rows: Rows, target: Rows,
+    replicas: dict[str, int],
+) -> tuple[RegionPlan, ...]:
+    now, then = _column(outlook.demand, rows), _column(outlook.demand, target)
+    return tuple(
+        RegionPlan(
+            name=name, verdict=m.verdict, verdict_reason=m.reason, phase=m.phase, phase_reason=m.phase_reason,
+            weight=now.get(name, 0), target_weight=then.get(name, 0), capacity=outlook.usable[name],
+            utilization_percent=_utilization(s, name), replicas=replicas[name],
+            listed=m.phase not in OUT_OF_TRAFFIC,
+        )
+        for name, m in ((name, regions[name]) for name in s.spec.region_names)
+    )
+
+
+def _column(demand: Mapping[str, Fraction], rows: Rows) -> dict[str, int]:
+    """Percent of all requests per region: the entries' rows, weighed by their demand."""
+    whole = sum((demand[entry] for entry in rows), Fraction(0))
+    if not rows or whole <= 0:
+        return {}
+    names = next(iter(rows.values()))
+    return round_row({n: sum((demand[e] * rows[e][n] for e in rows), Fraction(0)) / whole for n in names})
+
+
+def _utilization(s: Situation, name: str) -> int | None:
+    load = s.readings[name].load
+    region = next(r for r in s.spec.regions if r.name == name)
+    most = capacity.declared(s.spec, region, s.memory.region(name))
+    if load is None or load.requests_per_second < 0 or most <= 0:
+        return None
+    return int(100 * load.requests_per_second / most)
+
+
+def _matrix(spec: ModelSpec, rows: Rows) -> Matrix:
+    names = spec.region_names
+    return tuple((entry, tuple((name, rows[entry][name]) for name in names)) for entry in names if entry in rows)
+
+
+def _show(rows: Rows) -> str:
+    return " | ".join(f"{entry}: {' '.join(f'{n} {w}' for n, w in row.items())}" for entry, row in rows.items())

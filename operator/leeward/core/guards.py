@@ -1,0 +1,222 @@
+"""The guards: everything that may stop a plan, in two lists that can be read at a glance.
+
+A guard looks at a situation and returns None or the sentence why not. FALL_GUARDS stand before a region is
+taken out of traffic, RETURN_GUARDS before it starts to come back, WRITE_GUARDS before weights are written.
+The first that speaks is heard. Definitive outages pass over those guards that protect against mistaken
+judgement; nobody passes over a person's freeze, or drains the last region that serves.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from leeward.core.memory import HOUR_MS, in_last_hour
+from leeward.core.phases import Phase
+from leeward.core.situation import Situation
+from leeward.core.spec import FailbackMode, FailoverMode
+from leeward.core.verdict import Verdict
+
+CORRELATED_WITHIN_MS = 120_000
+CORRELATED_SHARE = Fraction(3, 5)
+
+RegionGuard = Callable[[Situation, str], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What a write would be: the first ever, an emergency, or (by a person's order) an evacuation."""
+
+    first: bool = False
+    emergency: bool = False
+    ordered: bool = False
+
+
+WriteGuard = Callable[[Situation, Move], str | None]
+
+
+def frozen(s: Situation, _: object) -> str | None:
+    """A person's freeze stops everything except recording."""
+    return "frozen by a person" if s.spec.frozen else None
+
+
+def mode(s: Situation, _: object) -> str | None:
+    """Recommend and Off move nothing by themselves."""
+    if s.spec.failover is FailoverMode.AUTOMATIC:
+        return None
+    return f"failover mode is {s.spec.failover.value}"
+
+
+def starting(s: Situation, name: str) -> str | None:
+    """The first ticks after a start only observe; a definitive outage needs to be seen twice."""
+    seen_twice = s.assessments[name].definitive and s.memory.region(name).votes[-2:].count(Verdict.FAILED) == 2
+    return None if seen_twice else _observing(s)
+
+
+def last_region(s: Situation, name: str) -> str | None:
+    """Never drain the last region that serves."""
+    if not s.carries(name) or any(s.serves(other) for other in s.spec.region_names if other != name):
+        return None
+    return f"{name} stays: no other region is known to serve"
+
+
+def correlated_fault(s: Situation, name: str) -> str | None:
+    """Most regions turned bad together: a shared cause, and no region to flee to."""
+    return None if s.assessments[name].definitive or not s.carries(name) else correlated(s)
+
+
+def advantage(s: Situation, name: str) -> str | None:
+    """A region is left only for one that is clearly better."""
+    mine = s.assessments[name].score
+    if s.assessments[name].definitive or mine is None or not s.carries(name) or better_exists(s, name):
+        return None
+    return f"no other region is clearly better than {name}"
+
+
+def cooldown(s: Situation, name: str) -> str | None:
+    """One automatic failover per cooldown, and a few per hour; the next asks a person."""
+    if not s.carries(name) or s.memory.region(name).phase is Phase.RECOVERING:
+        return None
+    reason = _too_many_failovers(s)
+    exempt = s.assessments[name].definitive and not _exemption_used(s)
+    return None if exempt else reason
+
+
+def failback_off(s: Situation, name: str) -> str | None:
+    """Failback by hand, unless it only ends an evacuation."""
+    off = s.spec.failback.mode is FailbackMode.OFF and not s.memory.region(name).ordered
+    return "failback mode is Off" if off else None
+
+
+def mode_of_return(s: Situation, name: str) -> str | None:
+    """The mode, except where a person's evacuation has ended."""
+    return None if s.memory.region(name).ordered else mode(s, name)
+
+
+def evacuated(s: Situation, name: str) -> str | None:
+    """A person's order is in force."""
+    return f"{name} is evacuated by a person" if name in s.snapshot.evacuated else None
+
+
+def flapping(s: Situation, name: str) -> str | None:
+    """A region that falls again and again has to stay away for longer."""
+    if not s.memory.region(name).flapping:
+        return None
+    return f"{name} fell too often; waiting until its penalty is below {s.spec.guards.flap_penalty_resume}"
+
+
+def one_at_a_time(s: Situation, name: str) -> str | None:
+    """One region comes back at a time."""
+    others = [
+        other for other in s.spec.region_names
+        if other != name and s.memory.region(other).phase is Phase.RECOVERING
+    ]
+    return f"{name} waits until {others[0]} is back" if others else None
+
+
+def correlated_return(s: Situation, _: str) -> str | None:
+    """Nobody comes back in the middle of a correlated fault."""
+    return correlated(s)
+
+
+def observing(s: Situation, move: Move | str) -> str | None:
+    """The first ticks after a start only observe; a fall that was allowed in them, and first weights, pass."""
+    if isinstance(move, Move) and (move.first or move.emergency):
+        return None
+    return _observing(s)
+
+
+def suspicious(s: Situation, _: object) -> str | None:
+    """An observer that suspects itself moves nothing."""
+    return s.suspicion
+
+
+def mode_of_write(s: Situation, move: Move) -> str | None:
+    """First weights and a person's evacuation are written in every mode."""
+    return None if move.first or move.ordered else mode(s, move)
+
+
+def correlated_write(s: Situation, move: Move) -> str | None:
+    """Weights hold still while most regions are bad together."""
+    return None if move.first or move.emergency else correlated(s)
+
+
+def write_budget(s: Situation, move: Move) -> str | None:
+    """So many writes an hour; emergencies and first weights do not wait for it."""
+    spent = len(in_last_hour(s.memory.writes, s.now_ms)) >= s.spec.guards.writes_per_hour
+    return "the write budget of this hour is spent" if spent and not (move.first or move.emergency) else None
+
+
+def min_interval(s: Situation, move: Move) -> str | None:
+    """Time between writes that are no emergency."""
+    last = s.memory.last_write_ms
+    soon = last is not None and 0 <= s.now_ms - last < s.spec.traffic.min_interval_ms
+    return "the last write is too recent" if soon and not (move.first or move.emergency) else None
+
+
+FALL_GUARDS: tuple[RegionGuard, ...] = (
+    frozen, mode, starting, last_region, correlated_fault, advantage, cooldown,
+)
+EVACUATION_GUARDS: tuple[RegionGuard, ...] = (frozen, suspicious, last_region)
+RETURN_GUARDS: tuple[RegionGuard, ...] = (
+    frozen, mode_of_return, failback_off, evacuated, flapping, one_at_a_time, observing,
+    correlated_return,
+)
+WRITE_GUARDS: tuple[WriteGuard, ...] = (
+    frozen, mode_of_write, suspicious, observing, correlated_write, write_budget, min_interval,
+)
+
+
+def first_objection(guards: tuple[RegionGuard, ...], s: Situation, name: str) -> str | None:
+    """The sentence of the first guard that speaks."""
+    return next((sentence for guard in guards if (sentence := guard(s, name)) is not None), None)
+
+
+def write_objection(s: Situation, move: Move) -> str | None:
+    """The sentence of the first write guard that speaks."""
+    return next((sentence for guard in WRITE_GUARDS if (sentence := guard(s, move)) is not None), None)
+
+
+def correlated(s: Situation) -> str | None:
+    """Did max(2, 60 %) of the regions turn bad within two minutes? Definitive outages do not count."""
+    turned = sorted(
+        (region.bad_since_ms, name) for name, region in s.memory.regions.items()
+        if region.bad_since_ms is not None and not s.assessments[name].definitive
+    )
+    enough = max(2, -(-len(s.spec.regions) * CORRELATED_SHARE.numerator // CORRELATED_SHARE.denominator))
+    for (since, _), (until, _) in zip(turned, turned[enough - 1:], strict=False):
+        if until - since <= CORRELATED_WITHIN_MS:
+            names = ", ".join(sorted(name for _, name in turned))
+            return f"correlated fault: {names} turned bad together, so no region's own fault"
+    return None
+
+
+def better_exists(s: Situation, name: str) -> bool:
+    """Is some serving region better by the advantage?"""
+    mine = s.assessments[name].score or Fraction(0)
+    scores = [s.assessments[other].score for other in s.spec.region_names if other != name and s.serves(other)]
+    return any(score is not None and score >= mine + s.spec.guards.advantage for score in scores)
+
+
+def passes_over_cooldown(s: Situation) -> bool:
+    """Would a failover now use the exemption of a definitive outage?"""
+    return _too_many_failovers(s) is not None
+
+
+def _observing(s: Situation) -> str | None:
+    ticks = s.memory.ticks_since_start
+    return "first ticks after a start only observe" if ticks < s.spec.guards.observe_ticks_after_start else None
+
+
+def _too_many_failovers(s: Situation) -> str | None:
+    limits = s.spec.guards
+    recent = in_last_hour(s.memory.failovers, s.now_ms)
+    if len(recent) >= limits.failovers_per_hour:
+        return f"{len(recent)} failovers in the last hour: a person should look"
+    if recent and s.now_ms - recent[-1] < limits.cooldown_ms:
+        return f"cooldown: the last failover is less than {limits.cooldown_ms // 1000} s ago"
+    return None
+
+
+def _exemption_used(s: Situation) -> bool:
+    used = s.memory.exemption_ms
+    return used is not None and s.now_ms - used < HOUR_MS

@@ -1,0 +1,235 @@
+"""Opinions become a verdict; the first match wins.
+
+unknown     the observer suspects itself: it reaches fewer than half of the others, or its queries fail
+failed now  REACH down at every trusted observer, two at least, or one plus another bad kind or a failing probe;
+            or no replica is ready and the newest probe of every path failed
+unknown     the region is starting: it never had a ready replica, and its grace is not over
+failed      two kinds bad, one of them user-visible; or OUTCOME bad at two sensors; or OUTCOME bad for 60 s on
+            200 samples, or PROBE for 60 s on 50, while another region is clearly better
+unknown     fewer than two kinds have an opinion, or neither API server nor Prometheus answers
+degraded    any kind below good
+healthy     every kind good
+
+A sensor that calls every region bad suspects itself and is not heard (an engine's counters are a sensor of
+their own region). Slowness of a saturated region can only degrade, as long as OUTCOME and PROBE are not bad.
+What a verdict needs over time (2 of 3 ticks, clean time) is in settle.py.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from leeward.core import kinds
+from leeward.core.kinds import USER_VISIBLE, Kind, Level, Opinion, Rules
+from leeward.core.memory import Memory, RegionMemory
+from leeward.core.snapshot import Counts, RegionReadings, Snapshot
+from leeward.core.spec import ModelSpec, RegionSpec
+from leeward.core.verdict import Verdict
+
+LONG_BAD_MS = 60_000
+LONG_BAD_SAMPLES: Mapping[Kind, int] = {Kind.OUTCOME: 200, Kind.PROBE: 50}
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """One region this tick, before debouncing. `score` is 1 at best; None: nothing is known."""
+
+    name: str
+    verdict: Verdict
+    definitive: bool
+    reason: str
+    score: Fraction | None
+    opinions: tuple[Opinion, ...]
+
+    @property
+    def clean(self) -> bool:
+        """Healthy, and so by the stricter rule that leads back."""
+        return self.verdict is Verdict.HEALTHY and all(o.clean for o in self.opinions)
+
+    def level(self, kind: Kind) -> Level | None:
+        """What one kind says, if anything."""
+        return next((o.level for o in self.opinions if o.kind is kind), None)
+
+
+def assess(spec: ModelSpec, snapshot: Snapshot, memory: Memory, now_ms: int) -> dict[str, Assessment]:
+    """Every region of the spec, in its order."""
+    rules = Rules.of(spec)
+    readings = readings_by_region(spec, snapshot)
+    suspicion = self_suspicion(snapshot, rules)
+    outcome_liars = _liars({n: r.outcomes for n, r in readings.items()}, memory, rules, now_ms) - {kinds.ENGINE}
+    probe_liars = _liars({n: r.probes for n, r in readings.items()}, memory, rules, now_ms)
+    heard = {
+        name: replace(
+            read,
+            outcomes=_trusted(read.outcomes, outcome_liars, rules), probes=_trusted(read.probes, probe_liars, rules),
+            probe_failing=_probe_fails(read, rules),
+        )
+        for name, read in readings.items()
+    }
+    opinions = {r.name: _opinions(spec, r, heard[r.name], memory, now_ms, rules) for r in spec.regions}
+    return {
+        region.name: _assess_region(spec, region, heard[region.name], opinions, memory, now_ms, suspicion)
+        for region in spec.regions
+    }
+
+
+def readings_by_region(spec: ModelSpec, snapshot: Snapshot) -> dict[str, RegionReadings]:
+    """Readings of every region of the spec; empty ones where the snapshot has none."""
+    seen = {readings.name: readings for readings in reversed(snapshot.regions)}
+    return {name: seen.get(name, RegionReadings(name)) for name in spec.region_names}
+
+
+def self_suspicion(snapshot: Snapshot, rules: Rules) -> str | None:
+    """Why the observer of this snapshot should not believe itself, if so."""
+    if snapshot.observer_queries_fail:
+        return f"observer {snapshot.observer} suspects itself: its own queries fail"
+    own = [
+        reading for region in snapshot.regions for reading in region.reach
+        if reading.observer == snapshot.observer and kinds.sound_reach(reading, rules)
+    ]
+    if any(2 * reading.reached_others < reading.total_others for reading in own):
+        return f"observer {snapshot.observer} suspects itself: it reaches fewer than half of the others"
+    return None
+
+
+def reach_back(region: RegionMemory, now_ms: int) -> int | None:
+    """How far back windows may reach: to the last fall."""
+    return None if region.fell_ms is None else max(0, now_ms - region.fell_ms)
+
+
+def _trusted(sensors: tuple[Counts, ...], liars: set[str], rules: Rules) -> tuple[Counts, ...]:
+    return tuple(c for c in sensors if c.sensor not in liars and kinds.fresh(c.age_ms, rules.stale_scrape_ms))
+
+
+def _liars(sensors: dict[str, tuple[Counts, ...]], memory: Memory, rules: Rules, now_ms: int) -> set[str]:
+    """Sensors that call every region bad, of two at least."""
+    heard: dict[str, list[Level]] = {}
+    for name, counts in sensors.items():
+        for sensor in _trusted(counts, set(), rules):
+            back = reach_back(memory.region(name), now_ms)
+            tally = kinds.shortest_with(kinds.windows(sensor, back), kinds.MIN_SAMPLES)
+            if tally is not None:
+                heard.setdefault(sensor.sensor, []).append(rules.errors.judge(tally)[0])
+    return {sensor for sensor, levels in heard.items() if len(levels) > 1 and set(levels) == {Level.BAD}}
+
+
+def _probe_fails(read: RegionReadings, rules: Rules) -> bool:
+    """The newest probe of every path failed, and that is not old news."""
+    recent = not read.probes or any(kinds.fresh(c.age_ms, rules.stale_scrape_ms) for c in read.probes)
+    return read.probe_failing is True and recent
+
+
+def _opinions(
+    spec: ModelSpec, region: RegionSpec, read: RegionReadings, memory: Memory, now_ms: int, rules: Rules
+) -> tuple[Opinion, ...]:
+    back = reach_back(memory.region(region.name), now_ms)
+    slow = read.latency if read.latency and kinds.fresh(read.latency.age_ms, rules.stale_scrape_ms) else None
+    found = (
+        kinds.outcome(read.outcomes, rules, back),
+        kinds.latency(slow, rules, back),
+        kinds.probe(read.probes, bool(read.probe_failing), rules, back),
+        kinds.ready(read.ready, region.replicas_min, rules),
+        kinds.reach(read.reach, rules),
+    )
+    known = tuple(opinion for opinion in found if opinion is not None)
+    replicas = read.ready.ready if read.ready is not None and kinds.sound_ready(read.ready, rules) else 0
+    if kinds.saturated(read.load, replicas * spec.capacity.concurrency_per_replica, rules):
+        return _excuse_slowness(known)
+    return known
+
+
+def _excuse_slowness(opinions: tuple[Opinion, ...]) -> tuple[Opinion, ...]:
+    """Overload judged as failure is how outages spread."""
+    if any(o.kind in (Kind.OUTCOME, Kind.PROBE) and o.level is Level.BAD for o in opinions):
+        return opinions
+    return tuple(
+        replace(o, level=Level.FAIR, score=Fraction(1, 2), sentence=f"{o.sentence} (saturated)", bad_sensors=0)
+        if o.kind is Kind.LATENCY and o.level is Level.BAD else o
+        for o in opinions
+    )
+
+
+def _assess_region(
+    spec: ModelSpec, region: RegionSpec, read: RegionReadings, fleet: dict[str, tuple[Opinion, ...]],
+    memory: Memory, now_ms: int, suspicion: str | None,
+) -> Assessment:
+    mine, past = fleet[region.name], memory.region(region.name)
+    score = min((o.score for o in mine), default=None)
+    verdict, definitive, reason = Verdict.UNKNOWN, False, suspicion
+    if reason is None:
+        reason = _definitive(mine, region, read)
+        verdict, definitive = Verdict.FAILED, reason is not None
+    if reason is None and _starting(spec, past, mine, now_ms):
+        verdict, reason = Verdict.UNKNOWN, "starting: no replica has been ready yet"
+    if reason is None:
+        reason = _corroborated(mine) or _long_bad(spec, region.name, fleet, past, now_ms)
+        verdict = Verdict.FAILED
+    if reason is None:
+        verdict, reason = _lesser(mine, read)
+    return Assessment(region.name, verdict, definitive, reason, score, mine)
+
+
+def _definitive(mine: tuple[Opinion, ...], region: RegionSpec, read: RegionReadings) -> str | None:
+    by_kind = {o.kind: o for o in mine}
+    unready = by_kind.get(Kind.READY)
+    if unready and unready.level is Level.BAD and read.probe_failing:
+        return f"{unready.sentence} and probes fail"
+    down = by_kind.get(Kind.REACH)
+    if down is None or down.level is not Level.BAD:
+        return None
+    others = [o.kind.value for o in mine if o.level is Level.BAD and o is not down]
+    if read.probe_failing and Kind.PROBE.value not in others:
+        others.append(Kind.PROBE.value)
+    if down.bad_sensors >= 2:
+        return down.sentence
+    return f"{down.sentence}; {', '.join(others)} bad too" if others else None
+
+
+def _starting(spec: ModelSpec, past: RegionMemory, mine: tuple[Opinion, ...], now_ms: int) -> bool:
+    in_grace = not past.been_ready and now_ms - past.first_seen_ms < spec.guards.starting_grace_ms
+    return in_grace and not shows_ready(mine)
+
+
+def shows_ready(opinions: tuple[Opinion, ...]) -> bool:
+    """Someone answers: a replica is ready, or probes get their completions."""
+    return any(
+        (o.kind is Kind.READY and o.level is not Level.BAD) or (o.kind is Kind.PROBE and o.level is Level.GOOD)
+        for o in opinions
+    )
+
+
+def _corroborated(mine: tuple[Opinion, ...]) -> str | None:
+    bad = [o for o in mine if o.level is Level.BAD]
+    if any(o.kind is Kind.OUTCOME and o.bad_sensors >= 2 for o in bad):
+        return next(o.sentence for o in bad if o.kind is Kind.OUTCOME)
+    if len(bad) >= 2 and any(o.kind in USER_VISIBLE for o in bad):
+        return "; ".join(o.sentence for o in bad)
+    return None
+
+
+def _long_bad(
+    spec: ModelSpec, name: str, fleet: dict[str, tuple[Opinion, ...]], past: RegionMemory, now_ms: int
+) -> str | None:
+    since = {Kind.OUTCOME: past.outcome_bad_since_ms, Kind.PROBE: past.probe_bad_since_ms}
+    mine = min((o.score for o in fleet[name]), default=Fraction(0))
+    scores = [min(o.score for o in ops) for other, ops in fleet.items() if other != name and len(ops) >= 2]
+    if not any(score >= mine + spec.guards.advantage for score in scores):
+        return None
+    for opinion in fleet[name]:
+        began = since.get(opinion.kind)
+        enough = opinion.level is Level.BAD and opinion.samples >= LONG_BAD_SAMPLES.get(opinion.kind, 0)
+        if enough and began is not None and now_ms - began >= LONG_BAD_MS:
+            return f"{opinion.sentence}, for a minute"
+    return None
+
+
+def _lesser(mine: tuple[Opinion, ...], read: RegionReadings) -> tuple[Verdict, str]:
+    if len(mine) < 2:
+        heard = ", ".join(o.kind.value for o in mine) or "nothing"
+        return Verdict.UNKNOWN, f"fewer than two kinds have a fresh reading ({heard})"
+    if read.api_answers is False and read.metrics_answer is False:
+        return Verdict.UNKNOWN, "neither the API server nor Prometheus answers"
+    below = [o for o in mine if o.level is not Level.GOOD]
+    if below:
+        return Verdict.DEGRADED, "; ".join(o.sentence for o in below)
+    return Verdict.HEALTHY, f"{', '.join(o.kind.value for o in mine)} good"

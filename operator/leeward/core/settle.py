@@ -1,0 +1,97 @@
+"""A raw verdict is a vote; what stands is decided over time.
+
+failed      definitive at once, otherwise 2 of the last 3 votes; and then until it has been clean long enough
+degraded    2 of the last 3 votes below healthy; and then until it has been clean long enough
+unknown     shown at once over healthy and degraded, and gone at once: it neither adds to nor resets clean time
+healthy     otherwise
+
+Clean time is counted between two ticks that were both clean. After failed it is normally counted while the
+region has no traffic: OUTCOME has no opinion then, and PROBE, READY and REACH suffice.
+"""
+
+from dataclasses import replace
+
+from leeward.core.health import Assessment, shows_ready
+from leeward.core.kinds import Kind, Level
+from leeward.core.memory import RegionMemory
+from leeward.core.spec import ModelSpec
+from leeward.core.verdict import Verdict
+
+VOTES = 3
+
+
+def settle(
+    spec: ModelSpec, past: RegionMemory, seen: Assessment, now_ms: int, elapsed_ms: int
+) -> RegionMemory:
+    """The region's memory with this tick's vote counted. Phases are not touched."""
+    votes = (*past.votes, seen.verdict)[-VOTES:]
+    clean_ms = _clean_time(past, seen, elapsed_ms)
+    settled = _settled(spec, past.settled, votes, seen, clean_ms)
+    shown = settled
+    if seen.verdict is Verdict.UNKNOWN and settled is not Verdict.FAILED:
+        shown = Verdict.UNKNOWN
+    region = replace(
+        past, settled=settled, verdict=shown, votes=votes, clean_ms=clean_ms,
+        since_ms=past.since_ms if settled is past.settled else now_ms,
+        been_ready=past.been_ready or shows_ready(seen.opinions),
+        outcome_bad_since_ms=_since(past.outcome_bad_since_ms, seen.level(Kind.OUTCOME) is Level.BAD, now_ms),
+        probe_bad_since_ms=_since(past.probe_bad_since_ms, seen.level(Kind.PROBE) is Level.BAD, now_ms),
+        bad_since_ms=_since(past.bad_since_ms, _turned_bad(seen), now_ms),
+    )
+    return _with_reason(spec, past, region, seen)
+
+
+def _clean_time(past: RegionMemory, seen: Assessment, elapsed_ms: int) -> int:
+    if seen.verdict in (Verdict.FAILED, Verdict.DEGRADED):
+        return 0
+    was_healthy = bool(past.votes) and past.votes[-1] is Verdict.HEALTHY
+    return past.clean_ms + elapsed_ms if seen.clean and was_healthy else past.clean_ms
+
+
+def _settled(
+    spec: ModelSpec, before: Verdict, votes: tuple[Verdict, ...], seen: Assessment, clean_ms: int
+) -> Verdict:
+    failed = votes.count(Verdict.FAILED)
+    if seen.definitive or failed >= 2:
+        return Verdict.FAILED
+    clean_after = {
+        Verdict.FAILED: spec.failback.clean_after_failed_ms,
+        Verdict.DEGRADED: spec.failback.clean_after_degraded_ms,
+    }
+    healed = seen.clean and clean_ms >= clean_after.get(before, 0)
+    if before is Verdict.FAILED and not healed:
+        return Verdict.FAILED
+    if failed + votes.count(Verdict.DEGRADED) >= 2 and not healed:
+        return Verdict.DEGRADED
+    return Verdict.HEALTHY if healed or before is Verdict.HEALTHY else before
+
+
+def _turned_bad(seen: Assessment) -> bool:
+    return seen.verdict is not Verdict.UNKNOWN and any(o.level is Level.BAD for o in seen.opinions)
+
+
+def _since(before: int | None, holds: bool, now_ms: int) -> int | None:
+    if not holds:
+        return None
+    return now_ms if before is None else before
+
+
+def _with_reason(
+    spec: ModelSpec, past: RegionMemory, region: RegionMemory, seen: Assessment
+) -> RegionMemory:
+    """The sentence stays while verdict and objections stay: numbers that move each tick would be noise."""
+    against = ",".join(f"{o.kind}{int(o.level)}" for o in seen.opinions if o.level is not Level.GOOD)
+    key = f"{region.verdict}/{seen.verdict}/{against}"
+    if key == past.reason_key:
+        return region
+    return replace(region, reason=_reason(spec, region, seen), reason_key=key)
+
+
+def _reason(spec: ModelSpec, region: RegionMemory, seen: Assessment) -> str:
+    if region.verdict is seen.verdict:
+        return seen.reason
+    if seen.verdict in (Verdict.HEALTHY, Verdict.UNKNOWN):
+        failed = region.settled is Verdict.FAILED
+        owed = spec.failback.clean_after_failed_ms if failed else spec.failback.clean_after_degraded_ms
+        return f"kept {region.verdict} until it has been clean for {owed // 1000} s; now: {seen.reason}"
+    return f"not yet in 2 of 3 ticks: {seen.reason}"

@@ -1,0 +1,126 @@
+"""A tick's working value: the input, its parts brought in line, and the verdicts that follow from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from leeward.core import kinds
+from leeward.core.demand import remember_rate
+from leeward.core.health import Assessment, assess, readings_by_region, self_suspicion
+from leeward.core.kinds import Rules
+from leeward.core.memory import Memory, RegionMemory
+from leeward.core.phases import OUT_OF_TRAFFIC, Phase
+from leeward.core.settle import settle
+from leeward.core.snapshot import RegionReadings, Snapshot
+from leeward.core.spec import ModelSpec, TrafficPolicy
+from leeward.core.verdict import Verdict
+
+Row = dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """`rows` is what each cluster holds (None: not read); `memory` already has this tick's verdicts."""
+
+    spec: ModelSpec
+    snapshot: Snapshot
+    memory: Memory
+    assessments: Mapping[str, Assessment]
+    readings: Mapping[str, RegionReadings]
+    rows: Mapping[str, Row | None]
+    suspicion: str | None
+    elapsed_ms: int
+    now_ms: int
+
+    def carries(self, name: str) -> bool:
+        """Does the region have weight, in what was read or last decided? Yes, where nothing is known."""
+        rows = [dict(row) for _, row in self.memory.weights]
+        rows += [row for row in self.rows.values() if row is not None]
+        return not rows or any(row.get(name, 0) > 0 for row in rows)
+
+    def serves(self, name: str) -> bool:
+        """Is the region known to be able to take traffic?"""
+        region = self.memory.region(name)
+        return (
+            region.verdict in (Verdict.HEALTHY, Verdict.DEGRADED)
+            and region.phase not in OUT_OF_TRAFFIC
+            and name not in self.snapshot.evacuated
+        )
+
+
+def survey(spec: ModelSpec, snapshot: Snapshot, memory: Memory, now_ms: int) -> Situation:
+    """Assess: verdicts for every region, debounced with what is remembered."""
+    rows = {name: _readable(snapshot, name, spec.region_names) for name in spec.region_names}
+    past = _attend(spec, rows, memory, now_ms)
+    elapsed = 0 if past.last_tick_ms is None else max(0, now_ms - past.last_tick_ms)
+    elapsed = min(elapsed, 3 * max(1, spec.interval_ms))
+    assessments = assess(spec, snapshot, past, now_ms)
+    readings = readings_by_region(spec, snapshot)
+    rules = Rules.of(spec)
+    regions = {
+        name: _remember(settle(spec, past.region(name), seen, now_ms, elapsed), readings[name], rules)
+        for name, seen in assessments.items()
+    }
+    settled = replace(past, regions=regions, last_tick_ms=now_ms)
+    suspicion = self_suspicion(snapshot, rules)
+    return Situation(spec, snapshot, settled, assessments, readings, rows, suspicion, elapsed, now_ms)
+
+
+def _readable(snapshot: Snapshot, entry: str, names: tuple[str, ...]) -> Row | None:
+    """The row a cluster holds, over the spec's regions; a row that is no row was not read."""
+    for name, row in snapshot.weights:
+        if name == entry and all(weight >= 0 for _, weight in row):
+            weights = dict(row)
+            return {region: weights.get(region, 0) for region in names}
+    return None
+
+
+def _attend(spec: ModelSpec, rows: Mapping[str, Row | None], memory: Memory, now_ms: int) -> Memory:
+    """Memory of exactly the spec's regions, with no time in the future.
+
+    A memory that knows nothing, in a fleet that has weights, was lost: a region found without weight then
+    has to earn it back, because nobody knows why it was taken.
+    """
+    lost = not memory.regions
+    regions = {}
+    for region in spec.regions:
+        known = memory.regions.get(region.name)
+        if known is None:
+            known = RegionMemory(since_ms=now_ms, phase_since_ms=now_ms, first_seen_ms=now_ms)
+            if lost and region.share > 0 and _found_empty(spec, rows, region.name):
+                known = replace(
+                    known, settled=Verdict.FAILED, phase=Phase.DRAINED, fell_ms=now_ms,
+                    phase_reason="found without weight, and nothing remembered",
+                )
+        regions[region.name] = _no_later_than(known, now_ms, memory.ticks_since_start == 0)
+    return replace(
+        memory, regions=regions,
+        writes=tuple(min(ms, now_ms) for ms in memory.writes),
+        failovers=tuple(min(ms, now_ms) for ms in memory.failovers),
+    )
+
+
+def _found_empty(spec: ModelSpec, rows: Mapping[str, Row | None], name: str) -> bool:
+    """No weight anywhere that was read; under LocalFirst only its own entry can tell."""
+    read = [row for row in rows.values() if row is not None]
+    telling = rows[name] is not None or spec.traffic.policy is TrafficPolicy.SHARES
+    return bool(read) and telling and all(row[name] == 0 for row in read)
+
+
+def _no_later_than(region: RegionMemory, now_ms: int, restarted: bool) -> RegionMemory:
+    """Clocks differ between operators. After a restart a ramp step bakes anew: nobody watched it."""
+    return replace(
+        region,
+        since_ms=min(region.since_ms, now_ms), phase_since_ms=min(region.phase_since_ms, now_ms),
+        step_since_ms=now_ms if restarted else min(region.step_since_ms, now_ms),
+        penalty_at_ms=min(region.penalty_at_ms, now_ms), first_seen_ms=min(region.first_seen_ms, now_ms),
+        replicas_at_ms=min(region.replicas_at_ms, now_ms),
+        fell_ms=None if region.fell_ms is None else min(region.fell_ms, now_ms),
+    )
+
+
+def _remember(region: RegionMemory, readings: RegionReadings, rules: Rules) -> RegionMemory:
+    """Last positive ready count, and the rate that enters."""
+    ready = readings.ready
+    if ready is not None and kinds.sound_ready(ready, rules) and ready.ready > 0:
+        region = replace(region, ready_known=ready.ready)
+    return remember_rate(region, readings.entry_requests_per_second)

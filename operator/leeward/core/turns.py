@@ -1,0 +1,179 @@
+"""Turning phases: who leaves traffic this tick, who starts to come back, whose ramp goes on.
+
+A verdict only proposes; the guards decide. What they hold stays in its phase and keeps its weight, and the
+sentence is told. Falls come first, then evacuations, then the ways back, so that nobody returns on the
+strength of a region that has just left.
+
+The ramp: a step goes on when it has baked, its weight has arrived, and it has seen enough requests or good
+probes. It goes bad when the region fails, or is degraded while another one is clearly better. A fall costs a
+penalty of 1,000, halved every 15 minutes.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from leeward.core import guards
+from leeward.core.capacity import ramp_percent, ramp_steps
+from leeward.core.kinds import Kind, Rules, fresh
+from leeward.core.memory import FALL_PENALTY, KEPT_FAILOVERS, Memory, RegionMemory, penalty_now
+from leeward.core.phases import Phase, Trigger, advance
+from leeward.core.situation import Situation
+from leeward.core.spec import FailoverMode
+from leeward.core.verdict import Verdict
+
+
+@dataclass(slots=True)
+class Turn:
+    """The tick's phases in the making. `held` are falls that a guard stopped, `waiting` returns likewise."""
+
+    regions: dict[str, RegionMemory]
+    fell: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    held: dict[str, str] = field(default_factory=dict)
+    waiting: dict[str, str] = field(default_factory=dict)
+
+    def apply(self, s: Situation, name: str, trigger: Trigger, reason: str) -> None:
+        """Move one region by the table."""
+        region = self.regions[name]
+        self.regions[name] = replace(
+            region, phase=advance(region.phase, trigger), phase_since_ms=s.now_ms, phase_reason=reason
+        )
+
+
+def turn_phases(s: Situation) -> tuple[Turn, Memory]:
+    """This tick's phases, and the memory that holds them."""
+    turn = Turn({name: _cooled(s, region) for name, region in s.memory.regions.items()})
+    if s.spec.failover is not FailoverMode.OFF:
+        _fall(s, turn, [n for n in s.spec.region_names if _has_failed(s, n)], Trigger.FAIL)
+    if s.spec.failover is not FailoverMode.OFF and not turn.fell:
+        _fall(s, turn, [n for n in s.spec.region_names if _step_went_bad(s, n)], Trigger.BAD_STEP)
+    _evacuate(s, turn)
+    _ramp(s, turn)
+    _start_return(s, turn)
+    return turn, _remember(s, turn)
+
+
+def _cooled(s: Situation, region: RegionMemory) -> RegionMemory:
+    """A flapping region is forgiven once its penalty is low enough."""
+    if region.flapping and penalty_now(region, s.now_ms) < s.spec.guards.flap_penalty_resume:
+        return replace(region, flapping=False)
+    return region
+
+
+def _has_failed(s: Situation, name: str) -> bool:
+    region = s.memory.region(name)
+    return region.verdict is Verdict.FAILED and region.phase is not Phase.DRAINED
+
+
+def _step_went_bad(s: Situation, name: str) -> bool:
+    region = s.memory.region(name)
+    degraded = region.phase is Phase.RECOVERING and region.verdict is Verdict.DEGRADED
+    return degraded and guards.better_exists(s, name)
+
+
+def _fall(s: Situation, turn: Turn, names: list[str], trigger: Trigger) -> None:
+    for name in names:
+        objection = guards.first_objection(guards.FALL_GUARDS, s, name)
+        if objection is not None:
+            turn.held[name] = objection
+            continue
+        turn.apply(s, name, trigger, s.memory.region(name).reason)
+        turn.fell.append(name)
+        turn.regions[name] = _penalized(s, turn.regions[name])
+
+
+def _penalized(s: Situation, region: RegionMemory) -> RegionMemory:
+    penalty = penalty_now(region, s.now_ms) + FALL_PENALTY
+    return replace(
+        region, penalty=penalty, penalty_at_ms=s.now_ms, fell_ms=s.now_ms, clean_ms=0, step=0, ordered=False,
+        flapping=region.flapping or penalty >= s.spec.guards.flap_penalty_stop,
+    )
+
+
+def _evacuate(s: Situation, turn: Turn) -> None:
+    for name in s.spec.region_names:
+        phase = turn.regions[name].phase
+        if phase is Phase.DRAINING and _emptied(s, name):
+            turn.apply(s, name, Trigger.EMPTIED, "carries no weight any more")
+        elif name in s.snapshot.evacuated and phase in (Phase.ACTIVE, Phase.RECOVERING):
+            objection = guards.first_objection(guards.EVACUATION_GUARDS, s, name)
+            if objection is not None:
+                turn.held[name] = objection
+                continue
+            turn.apply(s, name, Trigger.EVACUATE, "evacuated by a person")
+            turn.regions[name] = replace(turn.regions[name], ordered=True, step=0)
+            turn.left.append(name)
+
+
+def _emptied(s: Situation, name: str) -> bool:
+    read = [row for row in s.rows.values() if row is not None]
+    return bool(read) and all(row[name] == 0 for row in read) and not s.spec.frozen
+
+
+def _ramp(s: Situation, turn: Turn) -> None:
+    for name in s.spec.region_names:
+        region = turn.regions[name]
+        if region.phase is not Phase.RECOVERING:
+            continue
+        turn.regions[name] = region = _counted(s, name, region)
+        if not _baked(s, name, region) or _stopped(s, name):
+            continue
+        if region.step >= len(ramp_steps(s.spec)) - 1:
+            turn.apply(s, name, Trigger.COMPLETE, "the ramp is complete")
+            turn.regions[name] = replace(turn.regions[name], step=0, ordered=False)
+        else:
+            _to_step(s, turn, name, region.step + 1, Trigger.STEP)
+
+
+def _stopped(s: Situation, name: str) -> bool:
+    passing = (guards.frozen, guards.mode_of_return, guards.observing)
+    return guards.first_objection(passing, s, name) is not None or guards.correlated(s) is not None
+
+
+def _counted(s: Situation, name: str, region: RegionMemory) -> RegionMemory:
+    load = s.readings[name].load
+    if load is None or not fresh(load.age_ms, Rules.of(s.spec).stale_ms) or load.requests_per_second <= 0:
+        return region
+    seen = int(load.requests_per_second * s.elapsed_ms)
+    return replace(region, step_requests_milli=region.step_requests_milli + seen)
+
+
+def _baked(s: Situation, name: str, region: RegionMemory) -> bool:
+    long_enough = s.now_ms - region.step_since_ms >= s.spec.failback.bake_ms and not s.memory.moving
+    enough = region.step_requests_milli >= 1000 * s.spec.failback.min_requests
+    probed = any(o.kind is Kind.PROBE and o.clean for o in s.assessments[name].opinions)
+    return region.verdict is Verdict.HEALTHY and long_enough and (enough or probed)
+
+
+def _start_return(s: Situation, turn: Turn) -> None:
+    ready = [name for name in s.spec.region_names if _may_return(s, turn.regions[name])]
+    for name in sorted(ready, key=lambda n: (turn.regions[n].phase_since_ms, n)):
+        objection = guards.first_objection(guards.RETURN_GUARDS, s, name)
+        if objection is None and not any(r.phase is Phase.RECOVERING for r in turn.regions.values()):
+            _to_step(s, turn, name, 0, Trigger.CLEAN)
+        elif objection is not None:
+            turn.waiting[name] = objection
+
+
+def _may_return(s: Situation, region: RegionMemory) -> bool:
+    clean_enough = region.clean_ms >= s.spec.failback.clean_after_failed_ms
+    return region.phase is Phase.DRAINED and region.verdict is Verdict.HEALTHY and clean_enough
+
+
+def _to_step(s: Situation, turn: Turn, name: str, step: int, trigger: Trigger) -> None:
+    steps = ramp_steps(s.spec)
+    region = replace(turn.regions[name], step=step, step_since_ms=s.now_ms, step_requests_milli=0)
+    turn.regions[name] = region
+    percent = ramp_percent(s.spec, region)
+    turn.apply(s, name, trigger, f"ramp step {step + 1} of {len(steps)}: {percent} % of its normal capacity")
+
+
+def _remember(s: Situation, turn: Turn) -> Memory:
+    memory = replace(s.memory, regions=turn.regions)
+    was_active = [n for n in turn.fell if s.memory.region(n).phase is Phase.ACTIVE and s.carries(n)]
+    if was_active:
+        exemption = s.now_ms if guards.passes_over_cooldown(s) else memory.exemption_ms
+        failovers = (*memory.failovers, s.now_ms)[-KEPT_FAILOVERS:]
+        memory = replace(memory, failovers=failovers, exemption_ms=exemption)
+    correlated = guards.correlated(s)
+    since = s.now_ms if memory.correlated_since_ms is None else memory.correlated_since_ms
+    return replace(memory, correlated_since_ms=None if correlated is None else since)

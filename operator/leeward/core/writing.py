@@ -1,0 +1,126 @@
+"""From target to what is written now: one step, and only if there is a reason to write at all.
+
+A row starts from what was last decided. A row that a cluster holds differently (someone edited the route, or
+our write did not arrive) is put back to what was decided, without a further step, so that two small moves
+never become a big one. Weight in a region that is out of traffic leaves at once. A difference of less than
+two points is no reason to write, unless a ramp is under way or a cell goes to or from zero. A row that could
+not be read moves with the others but is no reason to write; a cluster that answers and has no row is one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from leeward.core.guards import Move
+from leeward.core.matrix import Rows
+from leeward.core.phases import OUT_OF_TRAFFIC, Phase
+from leeward.core.situation import Row, Situation
+from leeward.core.turns import Turn
+from leeward.core.weights import normalized, step_row
+
+DEAD_BAND = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What would be written, and why: no reasons, no write."""
+
+    rows: Rows
+    move: Move
+    drifted: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+
+def is_first(s: Situation) -> bool:
+    """Nothing was ever decided, and a cluster that answers holds no route."""
+    empty = not s.memory.weights and not any(s.rows.values())
+    return empty and any(read.api_answers is True for read in s.readings.values())
+
+
+def rows_in_force(s: Situation) -> Rows | None:
+    """What was last decided, or what the clusters hold; None when neither is known."""
+    names = s.spec.region_names
+    decided = {entry: normalized(dict(row), names) for entry, row in s.memory.weights}
+    rows = {entry: decided.get(entry) or _read(s, entry) for entry in names}
+    known = [row for row in rows.values() if row is not None]
+    if not known:
+        return None
+    return {entry: dict(row or _guess(entry, known)) for entry, row in rows.items()}
+
+
+def _read(s: Situation, entry: str) -> Row | None:
+    row = s.rows[entry]
+    return None if row is None else normalized(row, s.spec.region_names)
+
+
+def _guess(entry: str, known: list[Row]) -> Row:
+    """An entry without any row: home, if anyone sends weight there, else as the first known entry does."""
+    if any(row[entry] for row in known):
+        return {name: 100 * (name == entry) for name in known[0]}
+    return known[0]
+
+
+def propose(s: Situation, turn: Turn, base: Rows, target: Rows) -> Proposal:
+    """The next rows, and every reason to write them."""
+    out = frozenset(n for n, region in turn.regions.items() if region.phase in OUT_OF_TRAFFIC)
+    ramping = any(region.phase is Phase.RECOVERING for region in turn.regions.values())
+    band = 1 if ramping else DEAD_BAND
+    crossing = frozenset(n for n in turn.regions if _used(base, n) != _used(target, n)) | out
+    drifted = tuple(entry for entry in base if _drifts(s, entry, base[entry]))
+    rows: Rows = {}
+    for entry, row in base.items():
+        most = 0 if entry in drifted else max(1, s.spec.traffic.max_step)
+        written = _worth_a_step(row, target[entry], crossing, band)
+        rows[entry] = step_row(row, target[entry], out, most) if written else dict(row)
+    urgent = tuple(sorted(name for name in out if _leaves(s, name, rows)))
+    emergency = bool(turn.fell or turn.left or urgent)
+    ordered = any(turn.regions[name].ordered for name in (*turn.left, *urgent, *_ramping(turn)))
+    reasons = _reasons(s, turn, rows, drifted, urgent)
+    return Proposal(rows, Move(emergency=emergency, ordered=ordered), drifted, reasons)
+
+
+def _ramping(turn: Turn) -> list[str]:
+    return [name for name, region in turn.regions.items() if region.phase is Phase.RECOVERING]
+
+
+def _drifts(s: Situation, entry: str, decided: Row) -> bool:
+    """Not what was decided, or a cluster that answers and has no route."""
+    read = s.rows[entry]
+    if read is None:
+        return s.readings[entry].api_answers is True
+    return bool(s.memory.weights) and read != decided
+
+
+def _used(rows: Rows, name: str) -> bool:
+    return any(row[name] for row in rows.values())
+
+
+def _worth_a_step(row: Row, target: Row, crossing: frozenset[str], band: int) -> bool:
+    return any(row[n] != target[n] and (n in crossing or abs(row[n] - target[n]) >= band) for n in row)
+
+
+def _leaves(s: Situation, name: str, rows: Rows) -> bool:
+    """A region that is out still has weight somewhere, and the next rows take it away."""
+    return any(read is not None and read[name] > rows[entry][name] for entry, read in s.rows.items())
+
+
+def _reasons(
+    s: Situation, turn: Turn, rows: Rows, drifted: tuple[str, ...], urgent: tuple[str, ...]
+) -> tuple[str, ...]:
+    gone = (*turn.fell, *turn.left)
+    reasons = [f"{name} is out: {turn.regions[name].phase_reason}" for name in gone]
+    reasons += [f"{name} is out and still has weight" for name in urgent if name not in gone]
+    reasons += [f"entry {entry} does not hold what was decided" for entry in drifted]
+    moving = [e for e in rows if s.rows[e] is not None and e not in drifted and rows[e] != s.rows[e]]
+    if moving and not gone:
+        reasons.append(f"entry {', '.join(moving)} moves towards its target")
+    return tuple(reasons)
+
+
+def still_moving(turn: Turn, read: Mapping[str, Row | None], rows: Rows, target: Rows) -> bool:
+    """Has a ramp's weight not arrived yet, in some row that can be read?"""
+    for name in _ramping(turn):
+        for entry, row in rows.items():
+            short = target[entry][name] - row[name]
+            if read[entry] is not None and (short > DEAD_BAND or (row[name] == 0 and short > 0)):
+                return True
+    return False

@@ -1,0 +1,98 @@
+"""What the chain needs from the outside, as Protocols, and the errors that cross the edge, named by remedy."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+KubeObject = dict[str, Any]
+"""A Kubernetes object as plain JSON."""
+
+
+class PortError(Exception):
+    """Something outside did not do what was asked. `reason` is CamelCase, for conditions; `remedy` tells what to do."""
+
+    reason = "Error"
+    remedy = "look at the operator's log"
+
+
+class Unreachable(PortError):
+    """No answer in time, or none that makes sense: wait, and try again next tick."""
+
+    reason = "Unreachable"
+    remedy = "wait; check the network and the API server if it lasts"
+
+
+class Conflict(PortError):
+    """Somebody else wrote at the same time: read again and retry."""
+
+    reason = "Conflict"
+    remedy = "nothing to do; it is retried"
+
+
+class Denied(PortError):
+    """Credentials are refused or rights are missing: a person has to act."""
+
+    reason = "Denied"
+    remedy = "renew the token, or grant the rights in config/member.yaml"
+
+
+class Invalid(PortError):
+    """The API server refuses the object: the spec has to be fixed."""
+
+    reason = "Invalid"
+    remedy = "fix the field that the message names"
+
+
+class KindMissing(PortError):
+    """The cluster does not serve this kind: a CRD has to be installed."""
+
+    reason = "KindMissing"
+    remedy = "install the CRD that the message names"
+
+
+class BadReference(PortError):
+    """A Secret, key or kubeconfig that a Region names is absent or not allowed: fix the Region."""
+
+    reason = "BadReference"
+    remedy = "fix the reference in the Region's spec.cluster"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind as the API names it."""
+
+    api_version: str
+    kind: str
+    namespaced: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """One object in one cluster. `namespace` is empty for cluster-scoped kinds."""
+
+    kind: Kind
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        place = f"{self.namespace}/{self.name}" if self.namespace else self.name
+        return f"{self.kind.kind} {place}"
+
+
+class Cluster(Protocol):
+    """One Kubernetes API server. Every call has a deadline of its own and raises only PortError."""
+
+    async def read(self, ref: Ref) -> KubeObject | None: ...
+
+    async def find(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None,
+                   ) -> Sequence[KubeObject]: ...
+
+    async def apply(self, body: KubeObject, *, dry_run: bool = False) -> KubeObject: ...
+
+    async def apply_status(self, body: KubeObject) -> KubeObject: ...
+
+    async def create(self, body: KubeObject) -> KubeObject: ...
+
+    async def patch(self, ref: Ref, patch: KubeObject, *, subresource: str = "") -> KubeObject | None: ...
+
+    async def delete(self, ref: Ref, *, uid: str = "") -> bool: ...
