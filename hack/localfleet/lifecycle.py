@@ -15,7 +15,7 @@ import aiohttp
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.ports import Kind, Ref
 
-from localfleet import bootstrap, components, launch, network
+from localfleet import bootstrap, components, launch, members, network
 from localfleet.layout import (
     ENVOY_READY_PORT,
     ENVOY_NAMESPACE,
@@ -58,7 +58,8 @@ async def up(fleet: Fleet, binaries: dict[str, Path], tell: Tell) -> None:
     await asyncio.gather(*(bootstrap.api_ready(region) for region in fleet.regions))
     say("API servers answer")
     await asyncio.gather(*(_populate(fleet, region, binaries, say) for region in fleet.regions))
-    say("fleet is up")
+    await members.join(fleet)
+    say("fleet is up; its Regions and the operator's credentials are in the home cluster")
 
 
 async def _populate(fleet: Fleet, region: RegionHost, binaries: dict[str, Path], say: Tell) -> None:

@@ -25,6 +25,8 @@ PROBE_HEADER = "x-leeward-region"
 """Request header by which a probe on the users listener names the region that shall answer."""
 SERVED_HEADER = "x-served-region"
 """Response header that tells which region served."""
+HOST_SUFFIX = ".region"
+"""Ends the host name by which Envoy's statistics name a region; it must have two segments."""
 RETRY_AFTER_SECONDS = 2
 _PLENTY = 100_000
 
@@ -145,7 +147,7 @@ def _backends(model: ModelDeployment, names: Names, region: Region) -> list[Kube
         return []
     host = {"address": gateway.address, "port": gateway.serve_port}
     kind = "ip" if _is_ip(gateway.address) else "fqdn"
-    endpoint = {"hostname": region.metadata.name,
+    endpoint = {"hostname": region.metadata.name + HOST_SUFFIX,
                 kind: host if kind == "ip" else {"hostname": gateway.address, "port": gateway.serve_port}}
     spec = {"type": "Endpoints", "appProtocols": ["gateway.envoyproxy.io/h2c"], "endpoints": [endpoint]}
     return [owned(model, BACKEND, names.backend(region.metadata.name), spec),
@@ -205,20 +207,20 @@ def _users_policy(model: ModelDeployment, route: str) -> KubeObject:
                         "consecutive5XxErrors": 0, "consecutiveGatewayErrors": 0}},
         "circuitBreaker": {"maxConnections": _PLENTY, "maxPendingRequests": _PLENTY, "maxParallelRequests": _PLENTY,
                            "retryBudget": {"percent": {"numerator": 50}, "minRetryConcurrency": 20}},
-        "http2": {"connectionKeepalive": {"interval": "1s", "timeout": "1s"}},
+        "http2": {"connectionKeepalive": {"interval": "1s", "timeout": "500ms"}},
     }
 
 
 def _probe_policy(route: str) -> KubeObject:
     return {"targetRefs": _target(route), "timeout": {"tcp": {"connectTimeout": "1s"}},
             "retry": {"numRetries": 0}, "healthCheck": {"panicThreshold": 0},
-            "http2": {"connectionKeepalive": {"interval": "1s", "timeout": "1s"}}}
+            "http2": {"connectionKeepalive": {"interval": "1s", "timeout": "500ms"}}}
 
 
 def _serve_policy(model: ModelDeployment, route: str, ready_replicas: int) -> KubeObject:
     parallel = max(1, ready_replicas) * model.spec.capacity.concurrency_per_replica
     full = {"match": {"statusCodes": [{"type": "Value", "value": 503}],
-                      "responseHeaders": [{"name": "x-envoy-overloaded", "value": "true"}]},
+                      "responseHeaders": [{"name": "x-envoy-overloaded", "value": {"type": "Exact", "value": "true"}}]},
             "response": {"statusCode": 429, "contentType": "application/json",
                          "header": {"set": [{"name": "retry-after", "value": str(RETRY_AFTER_SECONDS)}]},
                          "body": {"type": "Inline", "inline":

@@ -3,8 +3,9 @@
     U_r = utilisation × ready × requests/s per replica × health factor × ramp
 
 utilisation is the target (75 %) while that suffices. When ΣU < D the fleet is strained, and gives way in
-this order: run at 90 %; finish ramps early; count degraded regions as whole. What is still missing is the
-shortage, a number: load beyond declared capacity is refused by the gateways, never piled on.
+this order: run at 90 %; count degraded regions as whole (and ramps bake for a quarter of the time, see
+turns.py). What is still missing is the shortage, a number: load beyond declared capacity is refused by the
+gateways, never piled on.
 
 A degraded region's factor is its score, one half at least; a failed region that a guard keeps in traffic
 counts like that too, because it carries what it carries. `ready` is the last positive count: a region
@@ -27,7 +28,7 @@ from leeward.core.weights import water_fill
 
 STRAINED_UTILIZATION = Fraction(9, 10)
 LEAST_DEGRADED = Fraction(1, 2)
-STAGES = ("", "at 90 %", "at 90 %, ramps finished early", "at 90 %, ramps finished early, degraded regions whole")
+STAGES = ("", "at 90 %", "at 90 %, degraded ones counted as whole")
 LAST_STAGE = len(STAGES) - 1
 
 
@@ -68,7 +69,7 @@ def _usable(
         return Fraction(0)
     target = min(max(spec.capacity.target_utilization, Fraction(0)), Fraction(1))
     usable = declared(spec, region, memory) * (target if stage < 1 else max(target, STRAINED_UTILIZATION))
-    if memory.phase is Phase.RECOVERING and stage < 2:
+    if memory.phase is Phase.RECOVERING:
         usable *= Fraction(ramp_percent(spec, memory), 100)
     if memory.verdict in (Verdict.DEGRADED, Verdict.FAILED) and stage < LAST_STAGE:
         usable *= max(LEAST_DEGRADED, score or LEAST_DEGRADED)

@@ -111,7 +111,7 @@ def _after(
     memory = replace(
         memory, regions=regions,
         ticks_since_start=memory.ticks_since_start + 1,
-        moving=writing.still_moving(turn, s.rows, rows, target),
+        moving=writing.still_moving(turn, s.rows, rows, target), short=outlook.shortage > 0,
     )
     if not write:
         return memory, replicas
@@ -133,7 +133,8 @@ def _notes(
     if written is not None:
         sentence = f"{'; '.join(proposal.reasons)}: {_show(written)}"
         notes.append(Note("WeightsChanged", None, sentence, proposal.move.emergency))
-    lasting = telling.standing(s, turn, objection, outlook)
+    paced = objection is not None and objection == guards.min_interval(s, proposal.move)
+    lasting = telling.standing(s, turn, None if paced else objection, outlook)
     lasting += [
         Note("Drift", entry, f"entry {entry} does not hold what was decided: it is written again", True)
         for entry in proposal.drifted

@@ -6,7 +6,8 @@ kept in thousandths of a request per second, an integer, so that smoothing never
 
 An entry whose rate is unknown keeps the one last known; if there was none, its share of what is known
 elsewhere, or the mean. Demand is never zero: an idle entry still needs a row. Only the entry of a drained
-region that tells nothing fades away, because its users have gone to other entries and would count twice.
+region that tells nothing fades away, by half each tick: its users have gone to other entries and would
+count twice.
 """
 
 from collections.abc import Mapping
@@ -19,15 +20,16 @@ from leeward.core.spec import ModelSpec
 
 MARGIN = Fraction(11, 10)
 FALL_DIVISOR = 8
+FADE_DIVISOR = 2
 
 
 def remember_rate(region: RegionMemory, rate: Fraction | None) -> RegionMemory:
     """The region's memory with this tick's entry rate smoothed in."""
     before = region.demand_milli
     if rate is not None and rate >= 0:
-        return replace(region, demand_milli=_smoothed(before, int(rate * 1000)))
+        return replace(region, demand_milli=_smoothed(before, int(rate * 1000), FALL_DIVISOR))
     if region.phase is Phase.DRAINED and before is not None:
-        return replace(region, demand_milli=_smoothed(before, 0))
+        return replace(region, demand_milli=_smoothed(before, 0, FADE_DIVISOR))
     return region
 
 
@@ -46,7 +48,7 @@ def entry_demand(spec: ModelSpec, regions: Mapping[str, RegionMemory]) -> dict[s
     return demand
 
 
-def _smoothed(before: int | None, new: int) -> int:
+def _smoothed(before: int | None, new: int, divisor: int) -> int:
     if before is None or new >= before:
         return new
-    return before - -(-(before - new) // FALL_DIVISOR)
+    return before - -(-(before - new) // divisor)

@@ -1,7 +1,7 @@
 """Opinions become a verdict; the first match wins.
 
 unknown     the observer suspects itself: it reaches fewer than half of the others, or its queries fail
-failed now  REACH down at every trusted observer, two at least, or one plus another bad kind or a failing probe;
+failed now  REACH down at every trusted observer, two at least, or one plus a bad kind or a failing probe;
             or no replica is ready and the newest probe of every path failed
 unknown     the region is starting: it never had a ready replica, and its grace is not over
 failed      two kinds bad, one of them user-visible; or OUTCOME bad at two sensors; or OUTCOME bad for 60 s on
@@ -60,9 +60,9 @@ def assess(spec: ModelSpec, snapshot: Snapshot, memory: Memory, now_ms: int) -> 
     probe_liars = _liars({n: r.probes for n, r in readings.items()}, memory, rules, now_ms)
     heard = {
         name: replace(
-            read,
-            outcomes=_trusted(read.outcomes, outcome_liars, rules), probes=_trusted(read.probes, probe_liars, rules),
-            probe_failing=_probe_fails(read, rules),
+            read, probe_failing=_probe_fails(read, rules),
+            outcomes=_trusted(read.outcomes, outcome_liars, rules),
+            probes=_trusted(read.probes, probe_liars, rules),
         )
         for name, read in readings.items()
     }
@@ -143,7 +143,7 @@ def _excuse_slowness(opinions: tuple[Opinion, ...]) -> tuple[Opinion, ...]:
     if any(o.kind in (Kind.OUTCOME, Kind.PROBE) and o.level is Level.BAD for o in opinions):
         return opinions
     return tuple(
-        replace(o, level=Level.FAIR, score=Fraction(1, 2), sentence=f"{o.sentence} (saturated)", bad_sensors=0)
+        replace(o, level=Level.FAIR, score=Fraction(1, 2), bad_sensors=0, sentence=f"{o.sentence} (saturated)")
         if o.kind is Kind.LATENCY and o.level is Level.BAD else o
         for o in opinions
     )
@@ -192,10 +192,8 @@ def _starting(spec: ModelSpec, past: RegionMemory, mine: tuple[Opinion, ...], no
 
 def shows_ready(opinions: tuple[Opinion, ...]) -> bool:
     """Someone answers: a replica is ready, or probes get their completions."""
-    return any(
-        (o.kind is Kind.READY and o.level is not Level.BAD) or (o.kind is Kind.PROBE and o.level is Level.GOOD)
-        for o in opinions
-    )
+    levels = {o.kind: o.level for o in opinions}
+    return levels.get(Kind.READY, Level.BAD) is not Level.BAD or levels.get(Kind.PROBE) is Level.GOOD
 
 
 def _corroborated(mine: tuple[Opinion, ...]) -> str | None:

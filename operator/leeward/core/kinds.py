@@ -111,7 +111,7 @@ def fresh(age_ms: int, limit_ms: int) -> bool:
 
 
 def windows(counts: Counts, reach_back_ms: int | None) -> tuple[Tally, ...]:
-    """A sensor's sound tallies, shortest first, none that reaches back too far (the shortest always stays)."""
+    """A sensor's sound tallies, shortest first; none but the shortest reaches back too far."""
     sound = sorted(
         (t for t in counts.tallies if t.window_ms > 0 and 0 <= t.bad <= t.total), key=lambda t: t.window_ms
     )
@@ -132,7 +132,8 @@ def outcome(sensors: tuple[Counts, ...], rules: Rules, reach_back_ms: int | None
         tallies = windows(counts, reach_back_ms)
         tally = shortest_with(tallies, MIN_SAMPLES)
         if tally is not None:
-            heard.append((*rules.errors.judge(tally), counts.sensor, tally, _recovered(tallies, rules.errors)))
+            recovered = _recovered(tallies, rules.errors)
+            heard.append((*rules.errors.judge(tally), counts.sensor, tally, recovered))
     if not heard:
         return None
     level, score, _, worst, _ = min(heard, key=lambda h: (h[0], h[1], h[2]))

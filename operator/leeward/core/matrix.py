@@ -5,8 +5,9 @@ headroom that is left elsewhere, and every entry sends its excess in these propo
 aims at the same division, water-filled over the whole demand.
 
 Held regions (unknown, or failed but kept by a guard) keep in every row exactly what they carry; the rest of
-the row is divided over the others as if only the rest of the demand existed. When ΣU < D the overload is
-spread in proportion to U; the gateways refuse what is too much.
+the row is divided over the others as if only the rest of the demand existed. When ΣU < D every U is
+stretched by D/ΣU, so that the overload is spread in proportion and nothing is sent abroad in vain; the
+gateways refuse what is too much.
 
 Caps when rounding: under Shares ⌊100·U/D⌋; under LocalFirst a running account of each region's room, since
 a point of one entry is not a point of another.
@@ -66,9 +67,12 @@ def _shares(aim: Aim, free: dict[str, Fraction], demand: dict[str, Fraction], to
 def _local_first(
     aim: Aim, free: dict[str, Fraction], demand: dict[str, Fraction], totals: dict[str, int]
 ) -> Rows:
-    local = {entry: min(demand[entry], free.get(entry, Fraction(0))) for entry in demand}
+    usable = sum(free.values(), Fraction(0))
+    stretch = max(Fraction(1), sum(demand.values(), Fraction(0)) / usable)
+    room = {name: cap * stretch for name, cap in free.items()}
+    local = {entry: min(demand[entry], room.get(entry, Fraction(0))) for entry in demand}
     excess = {entry: demand[entry] - local[entry] for entry in demand}
-    spread = _spread(aim, free, local, sum(excess.values(), Fraction(0)))
+    spread = _spread(aim, room, local, sum(excess.values(), Fraction(0)))
     exact = {}
     for entry in demand:
         cells = {name: excess[entry] * spread[name] for name in free}
@@ -80,16 +84,14 @@ def _local_first(
 
 
 def _spread(
-    aim: Aim, free: dict[str, Fraction], local: dict[str, Fraction], excess: Fraction
+    aim: Aim, room: dict[str, Fraction], local: dict[str, Fraction], excess: Fraction
 ) -> dict[str, Fraction]:
     """The division of the excess, as shares of one (all zero when there is no excess)."""
     if excess == 0:
-        return dict.fromkeys(free, Fraction(0))
-    headroom = {name: cap - local.get(name, Fraction(0)) for name, cap in free.items()}
+        return dict.fromkeys(room, Fraction(0))
+    headroom = {name: cap - local.get(name, Fraction(0)) for name, cap in room.items()}
     load = water_fill(headroom, aim.shares, excess)
-    beyond = excess - sum(load.values(), Fraction(0))
-    usable = sum(free.values(), Fraction(0))
-    return {name: (load[name] + beyond * free[name] / usable) / excess for name in free}
+    return {name: load[name] / excess for name in room}
 
 
 def _round_rows(

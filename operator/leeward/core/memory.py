@@ -50,6 +50,7 @@ class RegionMemory:
     outcome_bad_since_ms: int | None = None
     probe_bad_since_ms: int | None = None
     bad_since_ms: int | None = None        # any kind bad, without a break
+    baked_ms: int = 0                      # healthy time of the ramp step since its weight arrived
     step_requests_milli: int = 0
     ready_known: int | None = None         # last positive count
     demand_milli: int | None = None        # smoothed rate that enters here, in thousandths per second
@@ -70,6 +71,7 @@ class Memory:
     last_tick_ms: int | None = None
     ticks_since_start: int = 0
     moving: bool = True                    # a ramp's weight has not reached its target yet
+    short: bool = False                    # the last tick ended in a shortage
     told: tuple[str, ...] = ()
 
     def region(self, name: str) -> RegionMemory:

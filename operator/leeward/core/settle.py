@@ -2,7 +2,7 @@
 
 failed      definitive at once, otherwise 2 of the last 3 votes; and then until it has been clean long enough
 degraded    2 of the last 3 votes below healthy; and then until it has been clean long enough
-unknown     shown at once over healthy and degraded, and gone at once: it neither adds to nor resets clean time
+unknown     shown at once over healthy and degraded, gone at once; neither adds to nor resets clean time
 healthy     otherwise
 
 Clean time is counted between two ticks that were both clean. After failed it is normally counted while the

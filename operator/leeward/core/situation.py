@@ -91,7 +91,7 @@ def _attend(spec: ModelSpec, rows: Mapping[str, Row | None], memory: Memory, now
                     known, settled=Verdict.FAILED, phase=Phase.DRAINED, fell_ms=now_ms,
                     phase_reason="found without weight, and nothing remembered",
                 )
-        regions[region.name] = _no_later_than(known, now_ms, memory.ticks_since_start == 0)
+        regions[region.name] = _no_later_than(known, now_ms)
     return replace(
         memory, regions=regions,
         writes=tuple(min(ms, now_ms) for ms in memory.writes),
@@ -106,12 +106,12 @@ def _found_empty(spec: ModelSpec, rows: Mapping[str, Row | None], name: str) -> 
     return bool(read) and telling and all(row[name] == 0 for row in read)
 
 
-def _no_later_than(region: RegionMemory, now_ms: int, restarted: bool) -> RegionMemory:
-    """Clocks differ between operators. After a restart a ramp step bakes anew: nobody watched it."""
+def _no_later_than(region: RegionMemory, now_ms: int) -> RegionMemory:
+    """No time in the future: clocks differ between operators."""
     return replace(
         region,
         since_ms=min(region.since_ms, now_ms), phase_since_ms=min(region.phase_since_ms, now_ms),
-        step_since_ms=now_ms if restarted else min(region.step_since_ms, now_ms),
+        step_since_ms=min(region.step_since_ms, now_ms),
         penalty_at_ms=min(region.penalty_at_ms, now_ms), first_seen_ms=min(region.first_seen_ms, now_ms),
         replicas_at_ms=min(region.replicas_at_ms, now_ms),
         fell_ms=None if region.fell_ms is None else min(region.fell_ms, now_ms),

@@ -30,8 +30,9 @@ class Counts:
 class ReachReading:
     """Does a region's gateway answer one observer? `failing_ms` is how long it has not (0: it answers).
 
-    `others` are the regions (a witness included) that are neither the judged one nor the observer's own:
-    an observer that counts itself as reached would trust itself when it is cut off.
+    `others` are all regions (a witness included) but the observer's own: one that counted itself as reached
+    would trust itself when it is cut off. With two regions and no witness, a lost region looks like an
+    isolated observer, and nothing moves.
     """
 
     observer: str

@@ -4,8 +4,8 @@ A verdict only proposes; the guards decide. What they hold stays in its phase an
 sentence is told. Falls come first, then evacuations, then the ways back, so that nobody returns on the
 strength of a region that has just left.
 
-The ramp: a step goes on when it has baked, its weight has arrived, and it has seen enough requests or good
-probes. It goes bad when the region fails, or is degraded while another one is clearly better. A fall costs a
+The ramp: a step goes on when it has been healthy for the bake since its weight arrived, and has seen enough
+requests or good probes. While the fleet is short, a quarter of the bake is enough. It goes bad when the region fails, or is degraded while another one is clearly better. A fall costs a
 penalty of 1,000, halved every 15 minutes.
 """
 
@@ -130,6 +130,9 @@ def _stopped(s: Situation, name: str) -> bool:
 
 
 def _counted(s: Situation, name: str, region: RegionMemory) -> RegionMemory:
+    """The step's bake and its requests, from the tick before to this one."""
+    if region.verdict is Verdict.HEALTHY and not s.memory.moving:
+        region = replace(region, baked_ms=region.baked_ms + s.elapsed_ms)
     load = s.readings[name].load
     if load is None or not fresh(load.age_ms, Rules.of(s.spec).stale_ms) or load.requests_per_second <= 0:
         return region
@@ -138,7 +141,8 @@ def _counted(s: Situation, name: str, region: RegionMemory) -> RegionMemory:
 
 
 def _baked(s: Situation, name: str, region: RegionMemory) -> bool:
-    long_enough = s.now_ms - region.step_since_ms >= s.spec.failback.bake_ms and not s.memory.moving
+    bake_ms = s.spec.failback.bake_ms // (4 if s.memory.short else 1)
+    long_enough = region.baked_ms >= bake_ms and not s.memory.moving
     enough = region.step_requests_milli >= 1000 * s.spec.failback.min_requests
     probed = any(o.kind is Kind.PROBE and o.clean for o in s.assessments[name].opinions)
     return region.verdict is Verdict.HEALTHY and long_enough and (enough or probed)
@@ -161,7 +165,7 @@ def _may_return(s: Situation, region: RegionMemory) -> bool:
 
 def _to_step(s: Situation, turn: Turn, name: str, step: int, trigger: Trigger) -> None:
     steps = ramp_steps(s.spec)
-    region = replace(turn.regions[name], step=step, step_since_ms=s.now_ms, step_requests_milli=0)
+    region = replace(turn.regions[name], step=step, step_since_ms=s.now_ms, step_requests_milli=0, baked_ms=0)
     turn.regions[name] = region
     percent = ramp_percent(s.spec, region)
     turn.apply(s, name, trigger, f"ramp step {step + 1} of {len(steps)}: {percent} % of its normal capacity")

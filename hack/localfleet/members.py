@@ -1,0 +1,58 @@
+"""A fleet's regions as Leeward sees them: Region objects, and the Secrets with which the home cluster reaches them.
+
+The first region is home. Every connection is the operator's ServiceAccount with exactly the rights of config/.
+"""
+
+import asyncio
+
+from leeward.adapters.clusters import KubernetesCluster
+from leeward.ports import KubeObject
+
+from localfleet import bootstrap
+from localfleet.layout import GATEWAY_NAME, GATEWAY_NAMESPACE, SERVE_PORT, USERS_PORT, Fleet, RegionHost
+
+_DOMAINS = ("aws", "gcp", "azure")
+
+
+def region_object(fleet: Fleet, region: RegionHost) -> KubeObject:
+    """The Region of one host of the fleet."""
+    home = region.index == 1
+    access = {"local": {}} if home else {"kubeconfigSecretRef": {
+        "name": f"{region.name}-kubeconfig", "namespace": GATEWAY_NAMESPACE}}
+    return {
+        "apiVersion": "leeward.dev/v1alpha1", "kind": "Region", "metadata": {"name": region.name},
+        "spec": {
+            "cluster": access,
+            "failureDomains": {"provider": _DOMAINS[(region.index - 1) % len(_DOMAINS)]},
+            "prometheus": {"url": region.prometheus},
+            "gateway": {"name": GATEWAY_NAME, "namespace": GATEWAY_NAMESPACE, "address": region.address,
+                        "usersPort": USERS_PORT, "servePort": SERVE_PORT},
+            "nodePools": {"provider": "karpenter", "nodeClassRef": {
+                "group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "gpu"},
+                "accelerators": [{"type": "nvidia-h100-80gb", "nodeLabels": {
+                    "node.kubernetes.io/instance-type": ["gpu-8x-h100"]}}]}}}
+
+
+def _secret(region: RegionHost) -> KubeObject:
+    return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+            "metadata": {"name": f"{region.name}-kubeconfig", "namespace": GATEWAY_NAMESPACE},
+            "stringData": {"value": (region.folder / "kubeconfig-operator").read_text()}}
+
+
+async def join(fleet: Fleet) -> None:
+    """Make the operator's kubeconfigs, and apply Secrets and Regions to the home cluster."""
+
+    async def credentials(region: RegionHost) -> None:
+        cluster = await bootstrap.connect(region)
+        try:
+            await bootstrap.operator_kubeconfig(region, cluster, region.folder / "kubeconfig-operator")
+        finally:
+            await cluster.close()
+
+    await asyncio.gather(*(credentials(region) for region in fleet.regions))
+    home: KubernetesCluster = await bootstrap.connect(fleet.regions[0])
+    try:
+        await bootstrap.apply_all(home, [_secret(region) for region in fleet.regions[1:]])
+        await bootstrap.apply_all(home, [region_object(fleet, region) for region in fleet.regions])
+    finally:
+        await home.close()

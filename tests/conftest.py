@@ -1,0 +1,15 @@
+"""Makes the core and the scenario world importable, and knows `--rewrite` (transcripts rewrite themselves)."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+for folder in (HERE.parent / "operator", HERE / "scenarios"):
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite", action="store_true", help="rewrite the expected part of scenario transcripts")
