@@ -1,4 +1,4 @@
-"""Makes the core and the scenario world importable, and knows `--rewrite` (transcripts rewrite themselves)."""
+"""Makes the core and the scenario world importable, and knows `--rewrite`."""
 
 import sys
 from pathlib import Path
@@ -12,4 +12,4 @@ for folder in (HERE.parent / "operator", HERE / "scenarios"):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--rewrite", action="store_true", help="rewrite the expected part of scenario transcripts")
+    parser.addoption("--rewrite", action="store_true", help="scenario transcripts rewrite what they expect")

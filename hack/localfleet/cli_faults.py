@@ -1,6 +1,7 @@
 """`hack/fleet kill | degrade | heal`: faults, from the command line."""
 
 import asyncio
+from datetime import datetime
 
 import aiohttp
 import click
@@ -57,7 +58,7 @@ def kill(context: Context, region: str, how: str) -> None:
     if not sandbox.inside():
         return inside(context)
     asyncio.run(faults.kill(hosts[0], how))
-    console.print(f"{region}: {faults.HOW[how][1]}; `hack/fleet heal {region}` mends it")
+    console.print(f"{datetime.now():%H:%M:%S.%f} {region}: {how}; `hack/fleet heal {region}` mends it", soft_wrap=True)
 
 
 @main.command()

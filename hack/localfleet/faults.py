@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from localfleet import launch, network
+from localfleet import bootstrap, launch, network
 from localfleet.layout import RegionHost
 
 _STEADY = ("etcd", "kube-apiserver")
@@ -57,13 +57,16 @@ async def degrade(region: RegionHost, faults: dict[str, Any], pods: list[str] | 
 
 
 async def heal(region: RegionHost) -> list[str]:
-    """Undo everything: plug the cable in, start what ended, continue what was stopped, clear the model servers' faults.
+    """Undo everything: plug the cable in, start what ended, continue what was stopped, clear the model servers'
+    faults. Programs that need the API server start once it answers.
 
     Returns what was done.
     """
     network.mend(region)
-    ordered = sorted(launch.names(region), key=lambda name: _STEADY.index(name) if name in _STEADY else len(_STEADY))
-    revived = [name for name in ordered if launch.revive(region, name)]
+    revived = [name for name in _STEADY if launch.revive(region, name)]
+    if revived:
+        await bootstrap.api_ready(region)
+    revived += [name for name in launch.names(region) if launch.revive(region, name)]
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session, \
                 session.delete(f"{region.models_control}/faults"):

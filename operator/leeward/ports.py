@@ -2,7 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
 from typing import Any, Protocol
+
+from leeward.core.snapshot import Counts, LoadReading
 
 KubeObject = dict[str, Any]
 """A Kubernetes object as plain JSON."""
@@ -96,3 +100,68 @@ class Cluster(Protocol):
     async def patch(self, ref: Ref, patch: KubeObject, *, subresource: str = "") -> KubeObject | None: ...
 
     async def delete(self, ref: Ref, *, uid: str = "") -> bool: ...
+
+    async def close(self) -> None: ...
+
+
+ModelKey = tuple[str, str]
+"""Namespace and name of a ModelDeployment."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntrySeen:
+    """What one region's entry gateway saw of each serving region, and what entered there."""
+
+    serving: Mapping[str, Counts]
+    requests_per_second: Fraction | None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSeen:
+    """All signals of one region's Prometheus. A model without a reading has no entry, or `None`."""
+
+    entries: Mapping[ModelKey, EntrySeen]
+    engines: Mapping[ModelKey, Counts | None]
+    latencies: Mapping[ModelKey, Counts | None]
+    loads: Mapping[ModelKey, LoadReading]
+
+
+class Metrics(Protocol):
+    """A region's Prometheus."""
+
+    async def see(self, objectives: dict[ModelKey, Fraction]) -> MetricsSeen: ...
+
+    async def close(self) -> None: ...
+
+
+class Outcome(StrEnum):
+    """What became of one probe. `FULL` is an answer (429) that says nothing about health."""
+
+    GOOD = "good"
+    BAD = "bad"
+    FULL = "full"
+    NO_PATH = "no path"      # the entry that the probe went by does not answer: says nothing about the region
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeTarget:
+    """How to ask a model in a region: the region's serve listener, or another region's users listener."""
+
+    model: ModelKey
+    served_name: str
+    hostname: str
+    region: str
+    url: str
+    through: str = ""        # the entry region, empty: straight to the serve listener
+    limit_seconds: float = 3.0
+    health_path: str = "/health"
+
+
+class Probes(Protocol):
+    """Active requests to gateways."""
+
+    async def complete(self, target: ProbeTarget) -> tuple[Outcome, str]: ...
+
+    async def reach(self, target: ProbeTarget) -> tuple[bool | None, bool | None]: ...
+
+    async def close(self) -> None: ...

@@ -257,7 +257,8 @@ class World:
         plans = []
         for _ in range(seconds):
             self.second()
-            urgent = any(r.cut_since is not None and self.now - r.cut_since == 3 for r in self.regions.values())
+            cuts = [r.cut_since for r in self.regions.values() if r.cut_since is not None]
+            urgent = any(self.now - since == 3 for since in cuts)
             if urgent or self.now % (self.spec.interval_ms // 1000) == 0:
                 plans.append((self.now, self.tick()))
         return plans

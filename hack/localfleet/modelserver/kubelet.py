@@ -163,8 +163,17 @@ class Kubelet:
         if is_leaving(pod):
             self._crew.stop(uid)
         elif is_playable(pod) and uid not in self._crew.pods:
-            self._restarts_before[uid] = restart_count(pod)
-            self._crew.start(pod_spec(pod))
+            self._start(uid, pod)
+
+    def _start(self, uid: str, pod: Json) -> None:
+        try:
+            spec = pod_spec(pod)
+        except ValueError as error:
+            # One pod with nonsense among its arguments must not end the watch on all others.
+            log.error("pod %s cannot be played: %s", pod["metadata"]["name"], error)
+            return
+        self._restarts_before[uid] = restart_count(pod)
+        self._crew.start(spec)
 
     def _drop(self, uid: str) -> None:
         self._seen.pop(uid, None)

@@ -45,9 +45,14 @@ class KubernetesCluster:
         self.name = name
         self._client = client
         self._deadline = deadline_seconds
-        self._on_write = on_write or (lambda verb, kind: None)
+        self.on_write = on_write or (lambda verb, kind: None)
         self._manager = field_manager
         self._plurals: dict[str, dict[str, str]] = {}
+
+    @property
+    def configuration(self) -> Configuration:
+        """Host and credentials, as the client library holds them."""
+        return self._client.configuration
 
     async def close(self) -> None:
         await self._client.close()
@@ -72,7 +77,7 @@ class KubernetesCluster:
         applied = await self._call("PATCH", await self._path(ref.kind, ref.namespace, ref.name), body=body,
                                    query=query, content=_APPLY)
         if not dry_run:
-            self._on_write("apply", ref.kind.kind)
+            self.on_write("apply", ref.kind.kind)
         return applied
 
     async def apply_status(self, body: KubeObject) -> KubeObject:
@@ -81,7 +86,7 @@ class KubernetesCluster:
         path = await self._path(ref.kind, ref.namespace, ref.name)
         applied = await self._call("PATCH", f"{path}/status", body=body, content=_APPLY,
                                    query=[("fieldManager", self._manager), ("force", "true")])
-        self._on_write("status", ref.kind.kind)
+        self.on_write("status", ref.kind.kind)
         return applied
 
     async def create(self, body: KubeObject) -> KubeObject:
@@ -89,7 +94,7 @@ class KubernetesCluster:
         ref = ref_of(body)
         created = await self._call("POST", await self._path(ref.kind, ref.namespace), body=body,
                                    query=[("fieldManager", self._manager)])
-        self._on_write("create", ref.kind.kind)
+        self.on_write("create", ref.kind.kind)
         return created
 
     async def patch(self, ref: Ref, patch: KubeObject, *, subresource: str = "") -> KubeObject | None:
@@ -98,7 +103,7 @@ class KubernetesCluster:
         patched = await self._maybe(self._call("PATCH", f"{path}/{subresource}".rstrip("/"), body=patch,
                                                query=[("fieldManager", self._manager)], content=_MERGE))
         if patched is not None:
-            self._on_write("patch", ref.kind.kind)
+            self.on_write("patch", ref.kind.kind)
         return patched
 
     async def delete(self, ref: Ref, *, uid: str = "") -> bool:
@@ -109,7 +114,7 @@ class KubernetesCluster:
         deleted = await self._maybe(self._call("DELETE", await self._path(ref.kind, ref.namespace, ref.name),
                                                body=options))
         if deleted is not None:
-            self._on_write("delete", ref.kind.kind)
+            self.on_write("delete", ref.kind.kind)
         return deleted is not None
 
     async def post(self, path: str, body: KubeObject) -> KubeObject:

@@ -196,7 +196,7 @@ def _users_policy(model: ModelDeployment, route: str) -> KubeObject:
         "targetRefs": _target(route),
         "timeout": {"tcp": {"connectTimeout": "1s"}},
         "retry": {"numRetries": 2, "numAttemptsPerPriority": 1, "retryOn": {
-            "triggers": ["connect-failure", "refused-stream", "reset-before-request", "retriable-status-codes"],
+            "triggers": ["connect-failure", "refused-stream", "reset", "retriable-status-codes"],
             "httpStatusCodes": codes}},
         "healthCheck": {
             "panicThreshold": 0,

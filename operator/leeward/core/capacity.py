@@ -100,7 +100,7 @@ def survivable(
     if spec.survive == "None":
         return True, "not asked to survive a loss"
     if total < needed / Fraction(3, 4):
-        return False, f"{shown(total)} requests/s are too few for {shown(needed)} at 75 %, even without a loss"
+        return False, f"{shown(total)} requests/s are too few for {shown(needed)} at 75 %, without any loss"
     left, loss = min(
         ((total - sum((serving.get(n, Fraction(0)) for n in names), Fraction(0)), lost)
          for lost, names in _losses(spec).items()),

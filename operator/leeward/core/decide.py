@@ -104,10 +104,7 @@ def _after(
 ) -> tuple[Memory, dict[str, int]]:
     """Memory after this plan, and the replicas that it wants."""
     replicas = _replicas(s, turn.regions, outlook)
-    regions = {
-        name: replace(m, replicas=replicas[name], replicas_at_ms=s.now_ms) if m.replicas != replicas[name] else m
-        for name, m in turn.regions.items()
-    }
+    regions = {name: _sized(m, replicas[name], s.now_ms) for name, m in turn.regions.items()}
     memory = replace(
         memory, regions=regions,
         ticks_since_start=memory.ticks_since_start + 1,
@@ -117,6 +114,10 @@ def _after(
         return memory, replicas
     writes = (*in_last_hour(memory.writes, s.now_ms), s.now_ms)[-KEPT_WRITES:]
     return replace(memory, weights=_matrix(s.spec, rows), last_write_ms=s.now_ms, writes=writes), replicas
+
+
+def _sized(region: RegionMemory, replicas: int, now_ms: int) -> RegionMemory:
+    return region if region.replicas == replicas else replace(region, replicas=replicas, replicas_at_ms=now_ms)
 
 
 def _replicas(s: Situation, regions: Mapping[str, RegionMemory], outlook: Outlook) -> dict[str, int]:
@@ -189,8 +190,10 @@ def _utilization(s: Situation, name: str) -> int | None:
 
 def _matrix(spec: ModelSpec, rows: Rows) -> Matrix:
     names = spec.region_names
-    return tuple((entry, tuple((name, rows[entry][name]) for name in names)) for entry in names if entry in rows)
+    kept = [entry for entry in names if entry in rows]
+    return tuple((entry, tuple((name, rows[entry][name]) for name in names)) for entry in kept)
 
 
 def _show(rows: Rows) -> str:
-    return " | ".join(f"{entry}: {' '.join(f'{n} {w}' for n, w in row.items())}" for entry, row in rows.items())
+    shown = {entry: " ".join(f"{name} {weight}" for name, weight in row.items()) for entry, row in rows.items()}
+    return " | ".join(f"{entry}: {row}" for entry, row in shown.items())

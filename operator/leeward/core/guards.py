@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from leeward.core.memory import HOUR_MS, in_last_hour
-from leeward.core.phases import Phase
+from leeward.core.memory import HOUR_MS, RegionMemory, in_last_hour, penalty_now
+from leeward.core.phases import OUT_OF_TRAFFIC, Phase
 from leeward.core.situation import Situation
 from leeward.core.spec import FailbackMode, FailoverMode
 from leeward.core.verdict import Verdict
@@ -48,15 +48,15 @@ def mode(s: Situation, _: object) -> str | None:
 
 def starting(s: Situation, name: str) -> str | None:
     """The first ticks after a start only observe; a definitive outage needs to be seen twice."""
-    seen_twice = s.assessments[name].definitive and s.memory.region(name).votes[-2:].count(Verdict.FAILED) == 2
-    return None if seen_twice else _observing(s)
+    twice = s.memory.region(name).votes[-2:] == (Verdict.FAILED, Verdict.FAILED)
+    return None if twice and s.assessments[name].definitive else _observing(s)
 
 
 def last_region(s: Situation, name: str) -> str | None:
     """Never drain the last region that serves."""
     if not s.carries(name) or any(s.serves(other) for other in s.spec.region_names if other != name):
         return None
-    return f"{name} stays: no other region is known to serve"
+    return "no other region is known to serve"
 
 
 def correlated_fault(s: Situation, name: str) -> str | None:
@@ -69,16 +69,19 @@ def advantage(s: Situation, name: str) -> str | None:
     mine = s.assessments[name].score
     if s.assessments[name].definitive or mine is None or not s.carries(name) or better_exists(s, name):
         return None
-    return f"no other region is clearly better than {name}"
+    return "no other region is clearly better"
 
 
 def cooldown(s: Situation, name: str) -> str | None:
-    """One automatic failover per cooldown, and a few per hour; the next asks a person."""
+    """One automatic failover per cooldown, and a few per hour; the next asks a person.
+
+    A definitive outage passes once an hour, and always when it has taken the only region that was active.
+    """
     if not s.carries(name) or s.memory.region(name).phase is Phase.RECOVERING:
         return None
     reason = _too_many_failovers(s)
-    exempt = s.assessments[name].definitive and not _exemption_used(s)
-    return None if exempt else reason
+    exempt = not _exemption_used(s) or not _others_active(s, name)
+    return None if exempt and s.assessments[name].definitive else reason
 
 
 def failback_off(s: Situation, name: str) -> str | None:
@@ -94,14 +97,15 @@ def mode_of_return(s: Situation, name: str) -> str | None:
 
 def evacuated(s: Situation, name: str) -> str | None:
     """A person's order is in force."""
-    return f"{name} is evacuated by a person" if name in s.snapshot.evacuated else None
+    return "evacuated by a person" if name in s.snapshot.evacuated else None
 
 
 def flapping(s: Situation, name: str) -> str | None:
     """A region that falls again and again has to stay away for longer."""
-    if not s.memory.region(name).flapping:
+    region = s.memory.region(name)
+    if not region.flapping or penalty_now(region, s.now_ms) < s.spec.guards.flap_penalty_resume:
         return None
-    return f"{name} fell too often; waiting until its penalty is below {s.spec.guards.flap_penalty_resume}"
+    return f"it fell too often; its penalty has to come below {s.spec.guards.flap_penalty_resume}"
 
 
 def one_at_a_time(s: Situation, name: str) -> str | None:
@@ -110,7 +114,7 @@ def one_at_a_time(s: Situation, name: str) -> str | None:
         other for other in s.spec.region_names
         if other != name and s.memory.region(other).phase is Phase.RECOVERING
     ]
-    return f"{name} waits until {others[0]} is back" if others else None
+    return f"{others[0]} comes back first" if others else None
 
 
 def correlated_return(s: Situation, _: str) -> str | None:
@@ -119,7 +123,7 @@ def correlated_return(s: Situation, _: str) -> str | None:
 
 
 def observing(s: Situation, move: Move | str) -> str | None:
-    """The first ticks after a start only observe; a fall that was allowed in them, and first weights, pass."""
+    """The first ticks after a start only observe; first weights and falls that were allowed pass."""
     if isinstance(move, Move) and (move.first or move.emergency):
         return None
     return _observing(s)
@@ -161,6 +165,7 @@ RETURN_GUARDS: tuple[RegionGuard, ...] = (
     frozen, mode_of_return, failback_off, evacuated, flapping, one_at_a_time, observing,
     correlated_return,
 )
+LAST_RESORT_GUARDS: tuple[RegionGuard, ...] = (frozen, mode_of_return, evacuated, observing)
 WRITE_GUARDS: tuple[WriteGuard, ...] = (
     frozen, mode_of_write, suspicious, observing, correlated_write, write_budget, min_interval,
 )
@@ -177,10 +182,13 @@ def write_objection(s: Situation, move: Move) -> str | None:
 
 
 def correlated(s: Situation) -> str | None:
-    """Did max(2, 60 %) of the regions turn bad within two minutes? Definitive outages do not count."""
+    """Did max(2, 60 %) of the regions turn bad within two minutes? Definitive outages do not count.
+
+    A region that is out of traffic turned bad when it fell: what its few probes say since comes and goes.
+    """
     turned = sorted(
-        (region.bad_since_ms, name) for name, region in s.memory.regions.items()
-        if region.bad_since_ms is not None and not s.assessments[name].definitive
+        (since, name) for name, region in s.memory.regions.items()
+        if (since := _turned_bad(region)) is not None and not s.assessments[name].definitive
     )
     enough = max(2, -(-len(s.spec.regions) * CORRELATED_SHARE.numerator // CORRELATED_SHARE.denominator))
     for (since, _), (until, _) in zip(turned, turned[enough - 1:], strict=False):
@@ -190,10 +198,17 @@ def correlated(s: Situation) -> str | None:
     return None
 
 
+def _turned_bad(region: RegionMemory) -> int | None:
+    if region.phase in OUT_OF_TRAFFIC:
+        return region.fell_ms if region.bad_since_ms is not None else None
+    return region.bad_since_ms
+
+
 def better_exists(s: Situation, name: str) -> bool:
     """Is some serving region better by the advantage?"""
     mine = s.assessments[name].score or Fraction(0)
-    scores = [s.assessments[other].score for other in s.spec.region_names if other != name and s.serves(other)]
+    others = [other for other in s.spec.region_names if other != name and s.serves(other)]
+    scores = [s.assessments[other].score for other in others]
     return any(score is not None and score >= mine + s.spec.guards.advantage for score in scores)
 
 
@@ -203,8 +218,9 @@ def passes_over_cooldown(s: Situation) -> bool:
 
 
 def _observing(s: Situation) -> str | None:
-    ticks = s.memory.ticks_since_start
-    return "first ticks after a start only observe" if ticks < s.spec.guards.observe_ticks_after_start else None
+    if s.memory.ticks_since_start >= s.spec.guards.observe_ticks_after_start:
+        return None
+    return "first ticks after a start only observe"
 
 
 def _too_many_failovers(s: Situation) -> str | None:
@@ -215,6 +231,11 @@ def _too_many_failovers(s: Situation) -> str | None:
     if recent and s.now_ms - recent[-1] < limits.cooldown_ms:
         return f"cooldown: the last failover is less than {limits.cooldown_ms // 1000} s ago"
     return None
+
+
+def _others_active(s: Situation, name: str) -> bool:
+    names = [other for other in s.spec.region_names if other != name and s.serves(other)]
+    return any(s.memory.region(other).phase is Phase.ACTIVE for other in names)
 
 
 def _exemption_used(s: Situation) -> bool:

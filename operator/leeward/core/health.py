@@ -1,9 +1,9 @@
 """Opinions become a verdict; the first match wins.
 
 unknown     the observer suspects itself: it reaches fewer than half of the others, or its queries fail
-failed now  REACH down at every trusted observer, two at least, or one plus a bad kind or a failing probe;
-            or no replica is ready and the newest probe of every path failed
+failed now  REACH down at every trusted observer, two at least, or one plus a bad kind or a failing probe
 unknown     the region is starting: it never had a ready replica, and its grace is not over
+failed now  no replica is ready and the newest probe of every path failed
 failed      two kinds bad, one of them user-visible; or OUTCOME bad at two sensors; or OUTCOME bad for 60 s on
             200 samples, or PROBE for 60 s on 50, while another region is clearly better
 unknown     fewer than two kinds have an opinion, or neither API server nor Prometheus answers
@@ -56,8 +56,9 @@ def assess(spec: ModelSpec, snapshot: Snapshot, memory: Memory, now_ms: int) -> 
     rules = Rules.of(spec)
     readings = readings_by_region(spec, snapshot)
     suspicion = self_suspicion(snapshot, rules)
-    outcome_liars = _liars({n: r.outcomes for n, r in readings.items()}, memory, rules, now_ms) - {kinds.ENGINE}
-    probe_liars = _liars({n: r.probes for n, r in readings.items()}, memory, rules, now_ms)
+    outcomes = {name: read.outcomes for name, read in readings.items()}
+    outcome_liars = _liars(outcomes, memory, rules, now_ms) - {kinds.ENGINE}
+    probe_liars = _liars({name: read.probes for name, read in readings.items()}, memory, rules, now_ms)
     heard = {
         name: replace(
             read, probe_failing=_probe_fails(read, rules),
@@ -123,11 +124,12 @@ def _opinions(
     spec: ModelSpec, region: RegionSpec, read: RegionReadings, memory: Memory, now_ms: int, rules: Rules
 ) -> tuple[Opinion, ...]:
     back = reach_back(memory.region(region.name), now_ms)
+    trusted = None if memory.suspected_ms is None else now_ms - memory.suspected_ms
     slow = read.latency if read.latency and kinds.fresh(read.latency.age_ms, rules.stale_scrape_ms) else None
     found = (
         kinds.outcome(read.outcomes, rules, back),
         kinds.latency(slow, rules, back),
-        kinds.probe(read.probes, bool(read.probe_failing), rules, back),
+        kinds.probe(read.probes, bool(read.probe_failing), rules, back, trusted),
         kinds.ready(read.ready, region.replicas_min, rules),
         kinds.reach(read.reach, rules),
     )
@@ -143,9 +145,9 @@ def _excuse_slowness(opinions: tuple[Opinion, ...]) -> tuple[Opinion, ...]:
     if any(o.kind in (Kind.OUTCOME, Kind.PROBE) and o.level is Level.BAD for o in opinions):
         return opinions
     return tuple(
-        replace(o, level=Level.FAIR, score=Fraction(1, 2), bad_sensors=0, sentence=f"{o.sentence} (saturated)")
-        if o.kind is Kind.LATENCY and o.level is Level.BAD else o
-        for o in opinions
+        replace(opinion, level=Level.FAIR, score=Fraction(1, 2), sentence=f"{opinion.sentence} (saturated)")
+        if opinion.kind is Kind.LATENCY and opinion.level is Level.BAD else opinion
+        for opinion in opinions
     )
 
 
@@ -157,10 +159,11 @@ def _assess_region(
     score = min((o.score for o in mine), default=None)
     verdict, definitive, reason = Verdict.UNKNOWN, False, suspicion
     if reason is None:
-        reason = _definitive(mine, region, read)
+        starting = _starting(spec, past, mine, now_ms)
+        reason = _cut_off(mine, read) or (None if starting else _crashed(mine, read))
         verdict, definitive = Verdict.FAILED, reason is not None
-    if reason is None and _starting(spec, past, mine, now_ms):
-        verdict, reason = Verdict.UNKNOWN, "starting: no replica has been ready yet"
+        if reason is None and starting:
+            verdict, reason = Verdict.UNKNOWN, "starting: no replica has been ready yet"
     if reason is None:
         reason = _corroborated(mine) or _long_bad(spec, region.name, fleet, past, now_ms)
         verdict = Verdict.FAILED
@@ -169,12 +172,13 @@ def _assess_region(
     return Assessment(region.name, verdict, definitive, reason, score, mine)
 
 
-def _definitive(mine: tuple[Opinion, ...], region: RegionSpec, read: RegionReadings) -> str | None:
-    by_kind = {o.kind: o for o in mine}
-    unready = by_kind.get(Kind.READY)
-    if unready and unready.level is Level.BAD and read.probe_failing:
-        return f"{unready.sentence} and probes fail"
-    down = by_kind.get(Kind.REACH)
+def _crashed(mine: tuple[Opinion, ...], read: RegionReadings) -> str | None:
+    unready = next((o for o in mine if o.kind is Kind.READY and o.level is Level.BAD), None)
+    return f"{unready.sentence} and probes fail" if unready and read.probe_failing else None
+
+
+def _cut_off(mine: tuple[Opinion, ...], read: RegionReadings) -> str | None:
+    down = next((o for o in mine if o.kind is Kind.REACH), None)
     if down is None or down.level is not Level.BAD:
         return None
     others = [o.kind.value for o in mine if o.level is Level.BAD and o is not down]

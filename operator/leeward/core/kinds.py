@@ -163,10 +163,15 @@ def latency(counts: Counts | None, rules: Rules, reach_back_ms: int | None) -> O
 
 
 def probe(
-    sensors: tuple[Counts, ...], failing: bool, rules: Rules, reach_back_ms: int | None
+    sensors: tuple[Counts, ...], failing: bool, rules: Rules, reach_back_ms: int | None, trusted_ms: int | None
 ) -> Opinion | None:
-    """All paths pooled. Few probes can say good or fair, never bad; a newest probe that failed is fair."""
+    """All paths pooled. Few probes can say good or fair, never bad; a newest probe that failed is fair.
+
+    `trusted_ms` is how long the observer has trusted itself again: probes that it made before tell of itself.
+    """
     tallies = _pooled(sensors, reach_back_ms)
+    if trusted_ms is not None:
+        tallies = tuple(tally for tally in tallies if tally.window_ms <= trusted_ms)
     if not tallies:
         return None
     tally = shortest_with(tallies, MIN_SAMPLES) or tallies[-1]

@@ -71,6 +71,7 @@ class Memory:
     last_tick_ms: int | None = None
     ticks_since_start: int = 0
     moving: bool = True                    # a ramp's weight has not reached its target yet
+    suspected_ms: int | None = None        # when the observer last suspected itself
     short: bool = False                    # the last tick ended in a shortage
     told: tuple[str, ...] = ()
 

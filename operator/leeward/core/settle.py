@@ -94,4 +94,4 @@ def _reason(spec: ModelSpec, region: RegionMemory, seen: Assessment) -> str:
         failed = region.settled is Verdict.FAILED
         owed = spec.failback.clean_after_failed_ms if failed else spec.failback.clean_after_degraded_ms
         return f"kept {region.verdict} until it has been clean for {owed // 1000} s; now: {seen.reason}"
-    return f"not yet in 2 of 3 ticks: {seen.reason}"
+    return f"{seen.verdict} in this tick, not yet in two of three: {seen.reason}"

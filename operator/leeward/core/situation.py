@@ -60,8 +60,9 @@ def survey(spec: ModelSpec, snapshot: Snapshot, memory: Memory, now_ms: int) -> 
         name: _remember(settle(spec, past.region(name), seen, now_ms, elapsed), readings[name], rules)
         for name, seen in assessments.items()
     }
-    settled = replace(past, regions=regions, last_tick_ms=now_ms)
     suspicion = self_suspicion(snapshot, rules)
+    suspected = past.suspected_ms if suspicion is None else now_ms
+    settled = replace(past, regions=regions, last_tick_ms=now_ms, suspected_ms=suspected)
     return Situation(spec, snapshot, settled, assessments, readings, rows, suspicion, elapsed, now_ms)
 
 

@@ -35,10 +35,10 @@ def changes(s: Situation, before: Mapping[str, RegionMemory], turn: Turn) -> lis
 
 def standing(s: Situation, turn: Turn, write_held: str | None, outlook: Outlook) -> list[Note]:
     """What holds, and what is short."""
-    notes = [Note("FailoverHeld", name, sentence, True) for name, sentence in turn.held.items()]
-    notes += [Note("FailbackHeld", name, sentence) for name, sentence in turn.waiting.items()]
+    notes = [Note("FailoverHeld", name, f"{name} stays: {why}", True) for name, why in turn.held.items()]
+    notes += [Note("FailbackHeld", name, f"{name} stays out: {why}") for name, why in turn.waiting.items()]
     if write_held is not None:
-        notes.append(Note("WeightsHeld", None, write_held))
+        notes.append(Note("WeightsHeld", None, f"weights stay: {write_held}"))
     if s.suspicion is not None:
         notes.append(Note("ObserverSuspectsItself", None, s.suspicion, True))
     fault = guards.correlated(s)

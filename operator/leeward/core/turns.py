@@ -5,8 +5,9 @@ sentence is told. Falls come first, then evacuations, then the ways back, so tha
 strength of a region that has just left.
 
 The ramp: a step goes on when it has been healthy for the bake since its weight arrived, and has seen enough
-requests or good probes. While the fleet is short, a quarter of the bake is enough. It goes bad when the region fails, or is degraded while another one is clearly better. A fall costs a
-penalty of 1,000, halved every 15 minutes.
+requests or good probes. While the fleet is short, a quarter of the bake is enough. It goes bad when the
+region fails, or is degraded while another one is clearly better. A fall costs a penalty of 1,000, halved
+every 15 minutes.
 """
 
 from dataclasses import dataclass, field, replace
@@ -49,6 +50,7 @@ def turn_phases(s: Situation) -> tuple[Turn, Memory]:
     _evacuate(s, turn)
     _ramp(s, turn)
     _start_return(s, turn)
+    _last_resort(s, turn)
     return turn, _remember(s, turn)
 
 
@@ -76,7 +78,9 @@ def _fall(s: Situation, turn: Turn, names: list[str], trigger: Trigger) -> None:
         if objection is not None:
             turn.held[name] = objection
             continue
-        turn.apply(s, name, trigger, s.memory.region(name).reason)
+        bad_step = trigger is Trigger.BAD_STEP
+        reason = f"bad ramp step: {s.assessments[name].reason}" if bad_step else s.memory.region(name).reason
+        turn.apply(s, name, trigger, reason)
         turn.fell.append(name)
         turn.regions[name] = _penalized(s, turn.regions[name])
 
@@ -156,6 +160,31 @@ def _start_return(s: Situation, turn: Turn) -> None:
             _to_step(s, turn, name, 0, Trigger.CLEAN)
         elif objection is not None:
             turn.waiting[name] = objection
+
+
+def _last_resort(s: Situation, turn: Turn) -> None:
+    """Nobody serves, and someone who was out answers again: clean time would only prolong the outage."""
+    if any(s.serves(name) for name in s.spec.region_names):
+        return
+    rested = [
+        name for name, region in turn.regions.items()
+        if region.phase is Phase.DRAINED and _answers(s, name, region)
+        and guards.first_objection(guards.LAST_RESORT_GUARDS, s, name) is None
+    ]
+    if rested:
+        name = min(rested, key=lambda n: (-turn.regions[n].clean_ms, n))
+        turn.regions[name] = replace(
+            turn.regions[name], settled=Verdict.HEALTHY, verdict=Verdict.HEALTHY, since_ms=s.now_ms,
+            reason="answers again, and no other region serves",
+        )
+        _to_step(s, turn, name, 0, Trigger.CLEAN)
+
+
+def _answers(s: Situation, name: str, region: RegionMemory) -> bool:
+    """Two votes in a row that are neither failed nor unknown, and no failing probe."""
+    known = {Verdict.HEALTHY, Verdict.DEGRADED}
+    answering = len(region.votes) >= 2 and known.issuperset(region.votes[-2:])
+    return answering and s.readings[name].probe_failing is not True
 
 
 def _may_return(s: Situation, region: RegionMemory) -> bool:

@@ -3,7 +3,8 @@
 A row starts from what was last decided. A row that a cluster holds differently (someone edited the route, or
 our write did not arrive) is put back to what was decided, without a further step, so that two small moves
 never become a big one. Weight in a region that is out of traffic leaves at once. A difference of less than
-two points is no reason to write, unless a ramp is under way or a cell goes to or from zero. A row that could
+two points is no reason to write, unless a ramp is under way, a cell goes to zero, or a region comes into or
+out of use. A row that could
 not be read moves with the others but is no reason to write; a cluster that answers and has no row is one.
 """
 
@@ -95,7 +96,9 @@ def _used(rows: Rows, name: str) -> bool:
 
 
 def _worth_a_step(row: Row, target: Row, crossing: frozenset[str], band: int) -> bool:
-    return any(row[n] != target[n] and (n in crossing or abs(row[n] - target[n]) >= band) for n in row)
+    return any(
+        row[n] != target[n] and (n in crossing or target[n] == 0 or abs(row[n] - target[n]) >= band) for n in row
+    )
 
 
 def _leaves(s: Situation, name: str, rows: Rows) -> bool:

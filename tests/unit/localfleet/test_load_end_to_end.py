@@ -30,6 +30,14 @@ class Play(Protocol):
     def __call__(self, pods: int = 1, **settings: object) -> AbstractAsyncContextManager[Any]: ...
 
 
+class Wait(Protocol):
+    async def __call__(self, condition: object, seconds: float = 3.0) -> None: ...
+
+
+def any_ready(region: Any, *pods: str) -> bool:
+    return any(pod.ready for pod in region.crew.pods.values() if pod.spec.name in pods)
+
+
 @pytest.mark.asyncio
 async def test_a_healthy_region_serves_everything(play: Play) -> None:
     async with play(pods=2) as region:
@@ -94,10 +102,10 @@ async def test_a_full_pod_refuses_without_failing(play: Play) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_crashed_entry_is_refused_and_the_next_one_serves(play: Play) -> None:
+async def test_a_crashed_entry_is_refused_and_the_next_one_serves(play: Play, wait_until: Wait) -> None:
     async with play(pods=2) as region:
         region.faults.put(Faults(crash=True), ["pod-0"])
-        await asyncio.sleep(0.05)
+        await wait_until(lambda: not any_ready(region, "pod-0"))
         load = await region.load()
         assert all(record.good and record.pod == "pod-1" for record in load.records)
         tried = [record.entries_tried for record in load.records]
@@ -106,7 +114,7 @@ async def test_a_crashed_entry_is_refused_and_the_next_one_serves(play: Play) ->
         assert tried.count(["pod-1"]) > 0.9 * len(tried)
 
         region.faults.put(Faults(crash=True))
-        await asyncio.sleep(0.05)
+        await wait_until(lambda: not any_ready(region, "pod-0", "pod-1"))
         load = await region.load(duration=0.3)
     assert {record.cause for record in load.records} == {"connect"}
     assert all(record.status == 0 and len(record.entries_tried) == 2 for record in load.records)

@@ -47,7 +47,7 @@ def test_entries_are_picked_by_share() -> None:
 def test_entries_and_shares_that_make_no_sense_are_refused(
     entries: list[Entry], shares: dict[str, float]
 ) -> None:
-    with pytest.raises(ValueError, match="must|no such entry"):
+    with pytest.raises(ValueError, match=r"must|no such entry"):
         EntryChoice(entries, shares)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localfleet.modelserver.answers import WORDS, expected_answer, is_right, wrong_answer
@@ -12,12 +12,14 @@ def test_vocabulary_has_one_word_for_each_byte() -> None:
     assert len(set(WORDS)) == 256
 
 
+@settings(deadline=None)  # a busy machine is not a wrong result
 @given(st.text(), st.integers(0, 300), st.integers(0, 300))
 def test_a_longer_answer_begins_with_the_shorter_one(prompt: str, one: int, other: int) -> None:
     short, long = sorted((one, other))
     assert expected_answer("m", prompt, long)[:short] == expected_answer("m", prompt, short)
 
 
+@settings(deadline=None)  # a busy machine is not a wrong result
 @given(st.text(), st.integers(4, 200))
 def test_a_right_answer_is_recognised_and_a_wrong_one_is_not(prompt: str, tokens: int) -> None:
     assert is_right("m", prompt, expected_answer("m", prompt, tokens))

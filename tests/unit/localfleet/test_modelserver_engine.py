@@ -48,7 +48,7 @@ async def test_the_first_token_comes_alone_and_the_others_in_chunks() -> None:
 async def test_what_exceeds_the_batch_waits_and_what_exceeds_the_queue_is_refused() -> None:
     one = engine()
     tasks = [asyncio.create_task(serve(one)) for _ in range(5)]
-    await asyncio.sleep(0.005)
+    await asyncio.sleep(0)  # every task runs up to its first wait
     assert (one.running, one.waiting) == (2, 2)
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert [isinstance(result, QueueFull) for result in results] == [False] * 4 + [True]
@@ -73,7 +73,7 @@ async def test_the_queue_is_first_come_first_served() -> None:
 async def test_one_that_leaves_gives_its_place_to_the_next() -> None:
     one = engine(limits=Limits(1, 10))
     running, waiting, last = (asyncio.create_task(serve(one)) for _ in range(3))
-    await asyncio.sleep(0.005)
+    await asyncio.sleep(0)  # every task runs up to its first wait
     waiting.cancel()
     running.cancel()
     await last
@@ -87,7 +87,7 @@ async def test_one_that_leaves_gives_its_place_to_the_next() -> None:
 async def test_one_cancelled_in_the_moment_of_its_turn_passes_the_turn_on() -> None:
     one = engine(limits=Limits(1, 10))
     first, second = asyncio.create_task(serve(one)), asyncio.create_task(serve(one))
-    await asyncio.sleep(0.005)
+    await asyncio.sleep(0)  # every task runs up to its first wait
     first.cancel()
     first.add_done_callback(lambda _: second.cancel())
     await asyncio.gather(first, second, return_exceptions=True)
@@ -112,7 +112,6 @@ async def test_time_grows_with_load() -> None:
 
 def test_default_answers_take_three_seconds_or_more_and_probes_well_under_one() -> None:
     timing = Timing()
-    lengths = [engine(timing).sample_answer_tokens()]
     one = engine(timing)
     lengths = [one.sample_answer_tokens() for _ in range(4000)]
     assert statistics.mean(lengths) == pytest.approx(60, rel=0.05)
@@ -141,7 +140,7 @@ async def test_a_hang_freezes_what_runs_and_its_end_thaws_it() -> None:
     faults = FaultBook()
     one = engine(faults=faults)
     task = asyncio.create_task(serve(one, tokens=20))
-    await asyncio.sleep(0.015)
+    await asyncio.sleep(0)  # the task runs up to its first wait
     faults.put(Faults(hang=True), ["pod"])
     await asyncio.sleep(0.1)
     assert one.running == 1 and not task.done()
@@ -153,7 +152,7 @@ async def test_a_hang_freezes_what_runs_and_its_end_thaws_it() -> None:
 async def test_gauges_follow_the_requests() -> None:
     one = engine()
     task = asyncio.create_task(serve(one, tokens=20))
-    await asyncio.sleep(0.015)
+    await asyncio.sleep(0)  # the task runs up to its first wait
     assert sample(one, "vllm:num_requests_running", engine="0") == 1
     assert 0 < sample(one, "vllm:kv_cache_usage_perc", engine="0") < 1
     await task

@@ -79,10 +79,13 @@ async def test_answers_are_whole_or_streamed_and_say_who_served(play: Play) -> N
     ],
 )
 async def test_bad_requests_are_refused_in_openais_style(play: Play, body: bytes, status: int) -> None:
-    async with play() as region, aiohttp.ClientSession() as session:
-        async with session.post(region.url(CHAT), data=body) as response:
-            assert response.status == status
-            assert (await response.json())["error"]["code"] == status
+    async with (
+        play() as region,
+        aiohttp.ClientSession() as session,
+        session.post(region.url(CHAT), data=body) as response,
+    ):
+        assert response.status == status
+        assert (await response.json())["error"]["code"] == status
 
 
 @pytest.mark.asyncio
@@ -102,12 +105,12 @@ async def test_the_other_routes(play: Play) -> None:
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_full_pod_refuses(play: Play, status: int) -> None:
     async with (
-        play(timing=SLOW, limits=Limits(1, 2), rejection_status=status) as region,
+        play(timing=Timing(prefill_base=0.4), limits=Limits(1, 2), rejection_status=status) as region,
         aiohttp.ClientSession() as session,
     ):
 
         async def ask() -> int:
-            async with session.post(region.url(CHAT), json=chat("hello", max_tokens=4)) as response:
+            async with session.post(region.url(CHAT), json=chat("hello", max_tokens=1)) as response:
                 await response.read()
                 return response.status
 
@@ -132,7 +135,7 @@ async def test_a_client_that_leaves_is_a_2xx_without_an_end(play: Play, wait_unt
 
 @pytest.mark.asyncio
 async def test_a_crash_resets_connections_and_recovery_starts_from_zero(play: Play, wait_until: Wait) -> None:
-    async with play(timing=SLOW, startup_seconds=0.1) as region, aiohttp.ClientSession() as session:
+    async with play(timing=SLOW, startup_seconds=0.5) as region, aiohttp.ClientSession() as session:
         pod = next(iter(region.crew.pods.values()))
         async with session.post(region.url(CHAT), json=chat("hello", stream=True)) as response:
             await response.content.readany()
@@ -166,14 +169,17 @@ async def test_a_hung_pod_accepts_and_never_answers(play: Play) -> None:
 
 @pytest.mark.asyncio
 async def test_a_stopped_pod_finishes_what_runs_and_takes_nothing_new(play: Play) -> None:
-    async with play(timing=SLOW) as region, aiohttp.ClientSession() as session:
-        async with session.post(region.url(CHAT), json=chat("hello", stream=True)) as response:
-            await response.content.readany()
-            region.crew.stop("uid-0")
-            await asyncio.sleep(0.05)
-            with pytest.raises(aiohttp.ClientConnectorError):
-                await session.get(region.url("/health"))
-            assert (await response.text()).endswith("data: [DONE]\n\n")
+    async with (
+        play(timing=SLOW) as region,
+        aiohttp.ClientSession() as session,
+        session.post(region.url(CHAT), json=chat("hello", stream=True)) as response,
+    ):
+        await response.content.readany()
+        region.crew.stop("uid-0")
+        await asyncio.sleep(0.05)
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await session.get(region.url("/health"))
+        assert (await response.text()).endswith("data: [DONE]\n\n")
 
 
 @pytest.mark.asyncio

@@ -114,6 +114,13 @@ def test_a_pod_is_played_at_its_http_port_with_its_own_grace() -> None:
     assert (spec.model, spec.grace_seconds, spec.unready_after_seconds) == ("llama", 7.0, 10.0)
 
 
+def test_nonsense_among_the_arguments_is_an_error_of_that_pod() -> None:
+    odd = pod()
+    odd["spec"]["containers"][0]["args"] = ["--max-num-seqs", "many"]
+    with pytest.raises(ValueError, match="many"):
+        pod_spec(odd)
+
+
 def test_only_a_running_pod_with_an_address_is_played() -> None:
     assert is_playable(pod())
     assert not is_playable(pod(phase="Pending"))

@@ -1,0 +1,76 @@
+# One target per habit; `make help` lists them. Everything runs in .venv, which `setup` makes.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+TOOL_PATH := $(CURDIR)/operator:$(CURDIR)/hack
+
+# The lock is written from the packages as published, whatever this machine's pip is told, and names no place to get
+# them from.
+COMPILE := env -u PIP_FIND_LINKS $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
+	--no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+RUNTIME := p["project"]["dependencies"]
+DEVELOPMENT := p["dependency-groups"]["dev"]
+REQUIREMENTS = $(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); print(*$(1), sep="\n")'
+# Requirements come from standard input, so the comments that say who wants a package name that: name the file instead.
+SAY_SOURCE = sed -e 's/-r -$$/pyproject.toml/' -e 's/^\( *\#\) \{3\}-c .*$$/\1   requirements\/dev.txt/'
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup tools demo demo-quick test test-fast test-long lint fmt crds lock bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make .venv from the hash-locked requirements (does nothing when they are installed)
+
+$(STAMP): requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Leeward needs Python 3.11 or newer; name one with: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+tools: setup ## Find the local fleet's binaries, or build them from pinned Go modules (once)
+	hack/fleet tools
+
+demo: setup ## Play every scene on three local regions; results in out/demo/ (15 minutes)
+	hack/demo
+
+demo-quick: setup ## Lose one region under load and take it back (4 minutes)
+	hack/demo --quick
+
+test: tools ## All tests: unit, properties, scenarios, simulation, and the fleet
+	$(BIN)/python -m pytest -m "not long"
+
+test-fast: setup ## The tests that need no fleet
+	$(BIN)/python -m pytest -m "not fleet and not long"
+
+test-long: tools ## Storms and chaos, for a night
+	$(BIN)/python -m pytest -m long
+
+lint: setup ## Style, format, types, layers, and drift of the CRDs
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	PYTHONPATH=$(TOOL_PATH) $(BIN)/lint-imports
+	$(BIN)/python hack/generate-crds --check
+
+fmt: setup ## Format, and mend what can be mended without a person
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+crds: setup ## Write crds/ from the models in operator/leeward/api
+	$(BIN)/python hack/generate-crds
+
+lock: setup ## Write requirements/ from pyproject.toml (UPGRADE=--upgrade takes the newest allowed)
+	$(call REQUIREMENTS,$(RUNTIME),$(DEVELOPMENT)) | $(COMPILE) $(UPGRADE) --output-file requirements/dev.txt -
+	$(call REQUIREMENTS,$(RUNTIME)) | $(COMPILE) --constraint requirements/dev.txt --output-file requirements/run.txt -
+	@for file in requirements/dev.txt requirements/run.txt; do $(SAY_SOURCE) "$$file" > "$$file.new" && mv "$$file.new" "$$file"; done
+
+bench: setup ## Compare fixed weights, the data plane alone, and Leeward; results in bench/results/
+	hack/bench
+
+clean: ## Remove caches and results, not the environment and not the built binaries
+	rm -rf out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find operator hack tests -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,164 @@
+"""Connections to the regions: made from Region objects and Secrets of the home cluster, and renewed when those change.
+
+Whatever is wrong with one region (a missing Secret, a kubeconfig with a forbidden `exec`, a Gateway that is not there)
+becomes that region's problem, with reason and remedy, and everything else goes on.
+"""
+
+import base64
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from leeward.adapters.clusters import KubernetesCluster, from_kubeconfig
+from leeward.adapters.objects import GATEWAY
+from leeward.adapters.prometheus import PrometheusSource
+from leeward.api.access import SecretKeyRef
+from leeward.api.region import Region
+from leeward.ports import BadReference, Cluster, Kind, Metrics, PortError, Ref
+from leeward.settings import Settings
+
+SECRET = Kind("v1", "Secret")
+
+
+@dataclass
+class Member:
+    """A region and what is connected of it. `problem` says why it is not, or what is wrong with it."""
+
+    region: Region
+    cluster: Cluster | None = None
+    metrics: Metrics | None = None
+    problem: PortError | None = None
+    made_from: str = ""
+
+
+@dataclass
+class Members:
+    """All regions, by name."""
+
+    home: KubernetesCluster
+    settings: Settings
+    found: dict[str, Member] = field(default_factory=dict)
+
+    async def refresh(self, regions: Mapping[str, Region]) -> None:
+        """Follow the Region objects and their Secrets; connections that need no change are kept."""
+        for name in set(self.found) - set(regions):
+            await self._close(self.found.pop(name))
+        for name, region in regions.items():
+            await self._refresh_one(name, region)
+
+    async def _refresh_one(self, name: str, region: Region) -> None:
+        before = self.found.get(name)
+        try:
+            kubeconfig = await self._kubeconfig(region)
+            token, authority = await self._prometheus_secrets(region)
+        except PortError as error:
+            # A home cluster that does not answer breaks no connection that stands.
+            keep = before if before and not isinstance(error, BadReference) else Member(region)
+            keep.region, keep.problem = region, error
+            self.found[name] = keep
+            return
+        mark = _digest(kubeconfig, token, authority, region.spec.model_dump_json())
+        if before and before.made_from == mark:
+            before.region = region
+            if isinstance(before.problem, BadReference):
+                before.problem = None
+            return
+        if before:
+            await self._close(before)
+        self.found[name] = await self._connect(name, region, kubeconfig, token, authority, mark)
+
+    async def _connect(self, name: str, region: Region, kubeconfig: str, token: str, authority: str,
+                       mark: str) -> Member:
+        member = Member(region, made_from=mark)
+        try:
+            member.cluster = self.home if region.spec.cluster.local is not None else await from_kubeconfig(
+                name, kubeconfig, allowed_commands=self.settings.allowed_exec,
+                deadline_seconds=self.settings.cluster_deadline, on_write=self.home.on_write)
+        except PortError as error:
+            member.problem = error
+        source = region.spec.prometheus
+        if source is not None:
+            member.metrics = PrometheusSource(
+                name, source.url, token=token, ca_file=_authority_file(name, authority),
+                deadline_seconds=self.settings.query_deadline,
+                scrape_interval_ms=round(self.settings.scrape_interval * 1000))
+        return member
+
+    async def _close(self, member: Member) -> None:
+        if member.cluster is not None and member.cluster is not self.home:
+            await member.cluster.close()
+        if member.metrics is not None:
+            await member.metrics.close()
+
+    async def close(self) -> None:
+        for member in self.found.values():
+            await self._close(member)
+
+    async def _kubeconfig(self, region: Region) -> str:
+        access = region.spec.cluster
+        if access.local is not None:
+            return ""
+        if access.kubeconfig_secret_ref is not None:
+            return await self._secret(access.kubeconfig_secret_ref)
+        if access.cluster_profile_ref is not None:
+            raise BadReference("clusterProfileRef is not supported yet: use kubeconfigSecretRef")
+        raise BadReference("spec.cluster names no cluster: set local or kubeconfigSecretRef")
+
+    async def _prometheus_secrets(self, region: Region) -> tuple[str, str]:
+        source = region.spec.prometheus
+        token = await self._secret(source.token_secret_ref) if source and source.token_secret_ref else ""
+        tls = source.tls if source else None
+        authority = await self._secret(tls.ca_secret_ref) if tls and tls.ca_secret_ref else ""
+        return token.strip(), authority
+
+    async def _secret(self, reference: SecretKeyRef) -> str:
+        found = await self.home.read(Ref(SECRET, reference.namespace, reference.name))
+        if found is None:
+            raise BadReference(f"Secret {reference.namespace}/{reference.name} does not exist")
+        value = (found.get("data") or {}).get(reference.key)
+        if value is None:
+            raise BadReference(f"Secret {reference.namespace}/{reference.name} has no key {reference.key!r}")
+        return base64.b64decode(value).decode()
+
+
+async def check_gateway(member: Member) -> None:
+    """Is the region's Gateway there, with both listeners? Sets or clears the member's problem.
+
+    Raises:
+        PortError: the cluster could not be asked.
+    """
+    gateway = member.region.spec.gateway
+    if gateway is None or member.cluster is None:
+        return
+    found = await member.cluster.read(Ref(GATEWAY, gateway.namespace, gateway.name))
+    listeners = {row["name"] for row in (found or {}).get("spec", {}).get("listeners", [])}
+    wanted = {gateway.users_listener, gateway.serve_listener}
+    if found is None:
+        member.problem = GatewayMissing(f"Gateway {gateway.namespace}/{gateway.name} does not exist in "
+                                        f"{member.region.metadata.name}")
+    elif wanted - listeners:
+        member.problem = GatewayMissing(f"Gateway {gateway.namespace}/{gateway.name} of {member.region.metadata.name} "
+                                        f"has no listener {', '.join(sorted(wanted - listeners))}")
+    elif isinstance(member.problem, GatewayMissing):
+        member.problem = None
+
+
+class GatewayMissing(PortError):
+    """The Gateway that routes attach to is not as needed."""
+
+    reason = "GatewayMissing"
+    remedy = "make the Gateway with a users and a serve listener, as in examples/gateway.yaml"
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _authority_file(name: str, authority: str) -> str:
+    if not authority:
+        return ""
+    path = Path(tempfile.mkdtemp(prefix=f"leeward-{name}-")) / "ca.crt"
+    path.write_text(authority)
+    return str(path)

@@ -1,0 +1,164 @@
+"""A region's Prometheus behind the `Metrics` port, through prometheus-api-client in a thread pool of its own.
+
+The client is synchronous and by default waits for ever and retries: it gets its own session, no retries and short
+time-outs. It drops the warnings of partial answers (Thanos, Mimir), so a hook on the session turns one into an error:
+a source that answers in part counts as one that does not answer.
+"""
+
+import asyncio
+import math
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from typing import Any
+
+import requests
+from prometheus_api_client import PrometheusConnect
+from prometheus_api_client.exceptions import PrometheusApiClientException
+from urllib3.util.retry import Retry
+
+from leeward.adapters import promql
+from leeward.adapters.routes import HOST_SUFFIX
+from leeward.core.snapshot import Counts, LoadReading, Tally
+from leeward.ports import EntrySeen, Metrics, MetricsSeen, ModelKey, Unreachable
+
+Rows = list[dict[str, Any]]
+_POOL = 8
+
+
+class PrometheusSource(Metrics):
+    """One region's Prometheus. One set of queries is in flight at a time."""
+
+    def __init__(self, region: str, url: str, *, token: str = "", ca_file: str = "", deadline_seconds: float = 2.0,
+                 scrape_interval_ms: int = 5_000) -> None:
+        self._region = region
+        self._windows = promql.windows_ms(scrape_interval_ms)
+        session = requests.Session()
+        session.trust_env = False
+        session.verify = ca_file or True
+        session.hooks["response"].append(_refuse_partial)
+        if token:
+            session.headers["Authorization"] = f"Bearer {token}"
+        self._client = PrometheusConnect(url=url.rstrip("/"), session=session, retry=Retry(0),
+                                         timeout=(0.5, deadline_seconds))
+        self._deadline = deadline_seconds
+        self._pool = ThreadPoolExecutor(_POOL, thread_name_prefix=f"prometheus-{region}")
+        self._busy = asyncio.Lock()
+
+    async def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def see(self, objectives: dict[ModelKey, Fraction]) -> MetricsSeen:
+        """All signals of this region, for all models; `objectives` holds each model's TTFT in seconds.
+
+        Raises:
+            Unreachable: it does not answer in time, or only in part.
+        """
+        edges = tuple(sorted({promql.ttft_edge(seconds) for seconds in objectives.values()}))
+        queries = [promql.entry_outcome(self._windows), promql.engine_outcome(self._windows),
+                   promql.latency(self._windows, edges), promql.load(self._windows)]
+        if self._busy.locked():
+            raise Unreachable(f"Prometheus of {self._region}: the previous queries are still under way")
+        async with self._busy:
+            entry, engine, latency, load = await asyncio.gather(*(self._query(query) for query in queries))
+        return MetricsSeen(
+            entries=_entries(entry, load, self._windows),
+            engines={key: _counts("engine", rows, self._windows) for key, rows in _by_model(engine).items()},
+            latencies={key: _latency(rows, self._windows, promql.ttft_edge(objectives[key]))
+                       for key, rows in _by_model(latency).items() if key in objectives},
+            loads={key: _load(rows) for key, rows in _by_model(load).items() if _value(rows, "running") is not None})
+
+    async def _query(self, query: str) -> Rows:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._deadline + 0.5):
+                return await loop.run_in_executor(self._pool, self._client.custom_query, query)
+        except (TimeoutError, requests.RequestException, PrometheusApiClientException, KeyError, ValueError) as error:
+            raise Unreachable(f"Prometheus of {self._region}: {str(error)[:300] or 'no answer in time'}") from error
+
+
+def _refuse_partial(response: requests.Response, *_: Any, **__: Any) -> None:
+    if b'"warnings"' in response.content[-4096:] and response.json().get("warnings"):
+        raise requests.RequestException(f"partial answer: {response.json()['warnings'][:1]}")
+
+
+def _by_model(rows: Rows) -> dict[ModelKey, Rows]:
+    found: dict[ModelKey, Rows] = {}
+    for row in rows:
+        metric = row["metric"]
+        if "namespace" in metric and "llm_model" in metric:
+            found.setdefault((metric["namespace"], metric["llm_model"]), []).append(row)
+    return found
+
+
+def _value(rows: Rows, kpi: str, edge: str | None = None) -> float | None:
+    for row in rows:
+        metric = row["metric"]
+        if metric["kpi"] == kpi and (edge is None or _same_edge(metric.get("le"), edge)):
+            value = float(row["value"][1])
+            return value if math.isfinite(value) else None
+    return None
+
+
+def _same_edge(label: str | None, edge: str) -> bool:
+    try:
+        return label is not None and Fraction(label) == Fraction(edge)
+    except ValueError:
+        return False
+
+
+def _age_ms(rows: Rows) -> int | None:
+    age = _value(rows, "age")
+    return None if age is None else max(0, round(age * 1000))
+
+
+def _counts(sensor: str, rows: Rows, windows: tuple[int, ...]) -> Counts | None:
+    age = _age_ms(rows)
+    tallies = []
+    for window in windows:
+        total = _value(rows, f"total_{window}")
+        if total is not None:
+            bad = _value(rows, f"bad_{window}") or 0.0
+            tallies.append(Tally(window, min(round(bad), round(total)), round(total)))
+    return Counts(sensor, tuple(tallies), age) if tallies and age is not None else None
+
+
+def _latency(rows: Rows, windows: tuple[int, ...], edge: str) -> Counts | None:
+    age = _age_ms(rows)
+    tallies = []
+    for window in windows:
+        total, within = _value(rows, f"total_{window}"), _value(rows, f"within_{window}", edge)
+        if total is not None and within is not None:
+            tallies.append(Tally(window, max(0, round(total) - round(within)), round(total)))
+    return Counts("engine", tuple(tallies), age) if tallies and age is not None else None
+
+
+def _load(rows: Rows) -> LoadReading:
+    return LoadReading(_fraction(_value(rows, "rate")), round(_value(rows, "running") or 0),
+                       round(_value(rows, "waiting") or 0), _age_ms(rows) or 0)
+
+
+def _fraction(value: float | None) -> Fraction:
+    return Fraction(value or 0).limit_denominator(1000)
+
+
+def _entries(outcome: Rows, load: Rows, windows: tuple[int, ...]) -> dict[ModelKey, EntrySeen]:
+    """Per model: what this entry saw of each serving region, and the requests per second that entered here."""
+    grouped: dict[ModelKey, dict[str, Rows]] = {}
+    for row in outcome:
+        key = _model_of(row["metric"].get("envoy_cluster_name", ""))
+        host = row["metric"].get("envoy_endpoint_hostname", "")
+        if key and host.endswith(HOST_SUFFIX):
+            grouped.setdefault(key, {}).setdefault(host.removesuffix(HOST_SUFFIX), []).append(row)
+    entered = {_model_of(row["metric"].get("envoy_cluster_name", "")): float(row["value"][1])
+               for row in load if row["metric"]["kpi"] == "entered"}
+    return {key: EntrySeen(
+        serving={region: counts for region, rows in by_region.items()
+                 if (counts := _counts("entry", rows, windows)) is not None},
+        requests_per_second=_fraction(entered[key]) if math.isfinite(entered.get(key, math.nan)) else None)
+        for key, by_region in grouped.items()}
+
+
+def _model_of(cluster: str) -> ModelKey | None:
+    """`httproute/<namespace>/<model>-users/rule/0` names a model."""
+    parts = cluster.split("/")
+    return (parts[1], parts[2].removesuffix("-users")) if len(parts) == 5 and parts[2].endswith("-users") else None

@@ -1,0 +1,162 @@
+"""Applying a plan: the only place that writes to the regions.
+
+Every write is a server-side apply of a whole object of ours, done only where the live object differs, so applying
+twice is applying once and a crash costs one repeated tick. In an emergency the routes of the surviving entries are
+written first and alone. Otherwise: pools and pods, then serving routes, and users are let in once every region that
+answers has taken its serving route.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from leeward.adapters import pools, routes, workload
+from leeward.adapters.members import Member
+from leeward.adapters.objects import OWNED_KINDS, ROUTE, differs, labels_of
+from leeward.api.modeldeployment import ModelDeployment
+from leeward.api.region import Region
+from leeward.core.plan import Plan
+from leeward.core.snapshot import Row
+from leeward.ports import Cluster, Kind, KindMissing, KubeObject, ModelKey, PortError, Ref
+
+log = structlog.get_logger("apply")
+
+
+@dataclass
+class Outcomes:
+    """What became of the writes: how many were done, and which regions could not be written and why."""
+
+    written: list[str] = field(default_factory=list)
+    failed: dict[str, PortError] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One model's plan and what it concerns. `ready` is what each region's serving route was last sized for."""
+
+    model: ModelDeployment
+    members: Mapping[str, Member]
+    plan: Plan
+    ready: Mapping[str, int]
+
+    @property
+    def regions(self) -> list[Region]:
+        return [self.members[line.name].region for line in self.plan.regions if line.name in self.members]
+
+    @property
+    def unlisted(self) -> frozenset[str]:
+        return frozenset(line.name for line in self.plan.regions if not line.listed)
+
+    def row(self, entry: str) -> Row | None:
+        return dict(self.plan.weights).get(entry)
+
+
+async def write_weights(task: Task, live: Mapping[str, KubeObject]) -> Outcomes:
+    """Bring the users route of every entry that was read in line with the plan; entries out of reach come later."""
+    outcomes = Outcomes()
+
+    async def one(entry: str, found: KubeObject) -> None:
+        row, member = task.row(entry), task.members.get(entry)
+        if row is None or member is None or member.cluster is None:
+            return
+        wanted = routes.users_route(task.model, member.region, row, task.unlisted)
+        if differs(wanted["spec"], found.get("spec")):
+            await _write(member.cluster, wanted, entry, outcomes)
+
+    await asyncio.gather(*(one(entry, found) for entry, found in live.items()))
+    return outcomes
+
+
+async def ensure(task: Task) -> tuple[Outcomes, bool]:
+    """Bring everything else in line, in every region that answers.
+
+    Returns the outcomes, and whether every reachable region has taken its serving route (users may be let in).
+    """
+    outcomes = Outcomes()
+    names = [region.metadata.name for region in task.regions]
+    served = await asyncio.gather(*(_ensure_serving(task, name, outcomes) for name in names))
+    complete = all(answer is not False for answer in served) and any(served)
+    if complete:
+        await asyncio.gather(*(_ensure_users(task, name, outcomes) for name in names))
+    return outcomes, complete
+
+
+async def _ensure_serving(task: Task, name: str, outcomes: Outcomes) -> bool | None:
+    """True: the region's serving route is taken; False: not yet; None: the region cannot be asked."""
+    member = task.members[name]
+    if member.cluster is None or member.region.spec.gateway is None:
+        return None
+    line = next(row for row in task.plan.regions if row.name == name)
+    entry = next(row for row in task.model.spec.regions if row.name == name)
+    wanted = [*pools.pool_objects(task.model, member.region, entry.replicas.max),
+              *workload.workload_objects(task.model, member.region, line.replicas,
+                                         pools.node_labels(task.model, member.region)),
+              *routes.serve_objects(task.model, member.region, task.ready.get(name) or entry.replicas.min)]
+    try:
+        live = await _bring(member.cluster, wanted, name, outcomes)
+    except PortError as error:
+        outcomes.failed[name] = error
+        return None
+    serve = routes.Names(task.model.metadata.name).serve
+    return routes.accepted(live.get((ROUTE.kind, serve)))
+
+
+async def _ensure_users(task: Task, name: str, outcomes: Outcomes) -> None:
+    member, row = task.members[name], task.row(name)
+    if member.cluster is None or member.region.spec.gateway is None or row is None or name in outcomes.failed:
+        return
+    wanted = routes.users_objects(task.model, member.region, task.regions, row, task.unlisted)
+    try:
+        await _bring(member.cluster, wanted, name, outcomes)
+    except PortError as error:
+        outcomes.failed[name] = error
+
+
+async def _bring(cluster: Cluster, wanted: list[KubeObject], region: str,
+                 outcomes: Outcomes) -> dict[tuple[str, str], KubeObject]:
+    """Apply those of `wanted` that differ from what is there; returns what is there, by kind and name."""
+    live: dict[tuple[str, str], KubeObject] = {}
+    for body in wanted:
+        metadata = body["metadata"]
+        kind = Kind(body["apiVersion"], body["kind"], "namespace" in metadata)
+        found = await cluster.read(Ref(kind, metadata.get("namespace", ""), metadata["name"]))
+        if found is None or differs({"spec": body["spec"], "metadata": {"labels": metadata["labels"]}}, found):
+            found = await cluster.apply(body)
+            outcomes.written.append(f"{region} {kind.kind} {metadata['name']}")
+        live[kind.kind, metadata["name"]] = found
+    return live
+
+
+async def _write(cluster: Cluster, body: KubeObject, region: str, outcomes: Outcomes) -> None:
+    try:
+        await cluster.apply(body)
+    except PortError as error:
+        outcomes.failed[region] = error
+        log.warning("weights could not be written", region=region, error=str(error), remedy=error.remedy)
+        return
+    outcomes.written.append(f"{region} {body['kind']} {body['metadata']['name']}")
+
+
+async def remove(cluster: Cluster, key: ModelKey) -> bool:
+    """Delete all of a model's objects from a cluster, routes before pods. True when nothing was left.
+
+    Raises:
+        PortError: the cluster could not be asked; what is left is owed.
+    """
+    left = 0
+    for kind in OWNED_KINDS:
+        try:
+            found = await cluster.find(kind, labels=labels_of(*key))
+        except KindMissing:
+            continue
+        for body in found:
+            metadata = body["metadata"]
+            left += 1
+            if not metadata.get("deletionTimestamp"):
+                await cluster.delete(Ref(kind, metadata.get("namespace", ""), metadata["name"]), uid=metadata["uid"])
+        if kind is ROUTE and found:
+            await asyncio.sleep(0.5)  # let the gateways see that the routes are gone before the pods go
+    return left == 0
+

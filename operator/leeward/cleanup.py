@@ -1,0 +1,110 @@
+"""Removing a model from every cluster, also from those that are out of reach right now.
+
+A finalizer keeps the ModelDeployment until every reachable cluster is clean. What an unreachable one still holds is
+written to a durable record first (ConfigMap `leeward-owed` in the operator's namespace: region → models), so the
+deletion of the object is not held up, and it is cleaned when the cluster answers again.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from leeward import apply
+from leeward.adapters.members import Member
+from leeward.api.modeldeployment import ModelDeployment
+from leeward.intake import MODELS
+from leeward.ports import Cluster, Kind, KubeObject, ModelKey, PortError, Ref
+
+FINALIZER = "leeward.dev/cleanup"
+OWED = "leeward-owed"
+_CONFIG_MAP = Kind("v1", "ConfigMap")
+
+log = structlog.get_logger("cleanup")
+
+
+async def hold(home: Cluster, model: ModelDeployment) -> None:
+    """Put our finalizer on a model, once, before anything is made for it."""
+    if FINALIZER not in model.metadata.finalizers:
+        await home.patch(_ref(model), {"metadata": {"finalizers": [*model.metadata.finalizers, FINALIZER],
+                                                    "resourceVersion": model.metadata.resource_version}})
+
+
+def _ref(model: ModelDeployment) -> Ref:
+    return Ref(MODELS, model.metadata.namespace or "", model.metadata.name)
+
+
+@dataclass
+class Debts:
+    """What is owed to which region: the durable record, and its copy here."""
+
+    home: Cluster
+    namespace: str
+    owed: dict[str, set[ModelKey]] = field(default_factory=dict)
+    loaded: bool = False
+
+    async def load(self) -> None:
+        """Read the record once after a start."""
+        found = await self.home.read(Ref(_CONFIG_MAP, self.namespace, OWED))
+        for region, text in ((found or {}).get("data") or {}).items():
+            keys = {(row[0], row[1]) for row in json.loads(text)}
+            if keys:
+                self.owed[region] = keys
+        self.loaded = True
+
+    async def add(self, region: str, key: ModelKey) -> None:
+        """Record that a region still holds a model's objects."""
+        if key not in self.owed.get(region, set()):
+            self.owed.setdefault(region, set()).add(key)
+            await self._save()
+
+    async def pay(self, members: Mapping[str, Member], alive: set[ModelKey]) -> None:
+        """Clean the regions that answer again. A model that exists anew in a region is not owed there any more."""
+        for region in sorted(self.owed):
+            member = members.get(region)
+            for key in sorted(self.owed[region]):
+                if key in alive or (member and member.cluster and await _gone(member.cluster, region, key)):
+                    self.owed[region].discard(key)
+                    await self._save()
+            if not self.owed[region]:
+                del self.owed[region]
+
+    async def _save(self) -> None:
+        record: KubeObject = {
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": OWED, "namespace": self.namespace},
+            "data": {region: json.dumps(sorted(keys)) for region, keys in self.owed.items() if keys}}
+        await self.home.apply(record)
+
+
+async def _gone(cluster: Cluster, region: str, key: ModelKey) -> bool:
+    try:
+        gone = await apply.remove(cluster, key)
+    except PortError:
+        return False
+    if gone:
+        log.info("cleaned what was owed", region=region, model="/".join(key))
+    return gone
+
+
+async def remove_everywhere(model: ModelDeployment, members: Mapping[str, Member], debts: Debts) -> bool:
+    """Remove a model that is being deleted. True when its finalizer is off.
+
+    Raises:
+        PortError: the home cluster does not answer; the next tick tries again.
+    """
+    key = (model.metadata.namespace or "", model.metadata.name)
+    clean = True
+    for region, member in members.items():
+        try:
+            if member.cluster is None:
+                raise member.problem or PortError(f"{region} is not connected")
+            clean &= await apply.remove(member.cluster, key)
+        except PortError as error:
+            await debts.add(region, key)
+            log.warning("a region is out of reach; its part of the deletion is owed", region=region,
+                        model=model.key, error=str(error))
+    if clean and FINALIZER in model.metadata.finalizers:
+        rest = [name for name in model.metadata.finalizers if name != FINALIZER]
+        await debts.home.patch(_ref(model), {"metadata": {"finalizers": rest}})
+    return clean

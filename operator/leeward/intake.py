@@ -1,0 +1,99 @@
+"""Watching our own resources in the home cluster: the only module that imports kopf.
+
+Only raw event handlers are used, since they write nothing. Kopf's task ends on repeated errors of the API server;
+it is started again with a backoff, and its end never ends the operator. A watch can miss a deletion, so a full list
+is compared with the store from time to time.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import kopf
+import structlog
+
+from leeward.api.common import GROUP, VERSION
+from leeward.ports import Cluster, Kind, PortError
+from leeward.store import Store, key_of
+
+MODELS = Kind(f"{GROUP}/{VERSION}", "ModelDeployment")
+REGIONS = Kind(f"{GROUP}/{VERSION}", "Region", namespaced=False)
+PLURALS = {"modeldeployments": MODELS, "regions": REGIONS}
+_BACKOFF_SECONDS = (1, 2, 4, 8, 15)
+
+log = structlog.get_logger("intake")
+Login = Callable[..., kopf.ConnectionInfo]
+
+
+def _registry(store: Store, login: Login) -> kopf.OperatorRegistry:
+    registry = kopf.OperatorRegistry()
+    kopf.on.login(registry=registry)(login)
+
+    def take(event: Any, **_: Any) -> None:
+        document = dict(event["object"])
+        if event["type"] == "DELETED":
+            store.drop(document)
+        else:
+            store.put(document)
+
+    for plural in PLURALS:
+        kopf.on.event(GROUP, VERSION, plural, registry=registry)(take)
+    return registry
+
+
+def _settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.peering.standalone = True
+    settings.scanning.disabled = True
+    settings.queueing.worker_limit = None
+    settings.queueing.idle_timeout = 1
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 330
+    settings.watching.inactivity_timeout = 70
+    settings.watching.connect_timeout = 5
+    settings.networking.error_backoffs = (0.5, 1, 2, 4, 8)
+    settings.process.ultimate_exiting_timeout = None
+    return settings
+
+
+async def watch(store: Store, login: Login, stop: asyncio.Event) -> None:
+    """Feed the store until `stop` is set; Kopf's own end is answered by a new start."""
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    attempt = 0
+    while not stop.is_set():
+        started = asyncio.get_running_loop().time()
+        try:
+            await kopf.operator(registry=_registry(store, login), settings=_settings(), standalone=True,
+                                clusterwide=True, stop_flag=stop)
+        except Exception as error:  # noqa: BLE001 - whatever ends Kopf, the fleet goes on being watched
+            log.warning("the watch of our own resources ended", error=str(error))
+        if stop.is_set():
+            return
+        lasted = asyncio.get_running_loop().time() - started
+        attempt = 0 if lasted > 60 else min(attempt + 1, len(_BACKOFF_SECONDS) - 1)
+        await _pause(stop, _BACKOFF_SECONDS[attempt])
+
+
+async def sweep(store: Store, home: Cluster, stop: asyncio.Event, interval_seconds: float) -> None:
+    """List both kinds now and then, and drop what is gone."""
+    while not stop.is_set():
+        try:
+            for kind in (REGIONS, MODELS):
+                found = await home.find(kind)
+                for document in found:
+                    store.put({**document, "kind": kind.kind, "apiVersion": kind.api_version})
+                store.keep_only(kind.kind, {key_of(document) for document in found})
+        except PortError as error:
+            log.warning("own resources cannot be listed", error=str(error), remedy=error.remedy)
+        complete = {kind.kind for kind in PLURALS.values()} <= store.listed
+        await _pause(stop, interval_seconds if complete else 2.0)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

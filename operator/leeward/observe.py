@@ -1,0 +1,263 @@
+"""Observing: ask every region at once, and never wait long for one that does not answer.
+
+Each region has one task under way at most; a tick waits for all of them for a short while and goes on with what has
+come in. What came in keeps its time, so that a reading that is not renewed grows old and stops counting. Asking is
+done here; what it means is the core's.
+"""
+
+import asyncio
+import time
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+from leeward.adapters.members import Member
+from leeward.adapters.objects import DEPLOYMENT, MANAGED_BY, MODEL_LABEL, NAMESPACE_LABEL, ROUTE
+from leeward.adapters.routes import Names, read_row
+from leeward.api.modeldeployment import ModelDeployment
+from leeward.api.units import parse_decimal
+from leeward.core.snapshot import Counts, Matrix, ReadyReading, RegionReadings, Snapshot
+from leeward.ports import KubeObject, MetricsSeen, ModelKey, PortError, Probes, ProbeTarget
+from leeward.settings import Settings
+from leeward.sightings import ProbeBook, ReachBook
+
+_OURS = {MANAGED_BY: "leeward"}
+
+
+def now_ms() -> int:
+    """Wall clock in whole milliseconds: what is recorded must mean something after a restart."""
+    return time.time_ns() // 1_000_000
+
+
+def model_key(model: ModelDeployment) -> ModelKey:
+    return model.metadata.namespace or "", model.metadata.name
+
+
+@dataclass
+class RegionSight:
+    """What is known of one region, and since when. `error` fields hold the last failure, None after a success."""
+
+    routes: dict[ModelKey, KubeObject] = field(default_factory=dict)
+    deployments: dict[ModelKey, KubeObject] = field(default_factory=dict)
+    api_seen_ms: int = 0
+    api_error: PortError | None = None
+    metrics: MetricsSeen | None = None
+    metrics_seen_ms: int = 0
+    metrics_error: PortError | None = None
+
+
+@dataclass
+class Observer:
+    """This replica's eyes: tasks under way, and what has been seen."""
+
+    settings: Settings
+    probes: Probes
+    reach: ReachBook
+    probed: ProbeBook
+    regions: dict[str, RegionSight] = field(default_factory=dict)
+    _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    async def look(self, members: Mapping[str, Member], models: Mapping[str, ModelDeployment],
+                   patience_seconds: float) -> None:
+        """Ask everything anew; return when all has come in, or when patience ends."""
+        for name in set(self.regions) - set(members):
+            del self.regions[name]
+        objectives = {model_key(model): parse_decimal(model.spec.objectives.ttft.seconds) for model in models.values()}
+        for name, member in members.items():
+            sight = self.regions.setdefault(name, RegionSight())
+            if member.cluster is not None:
+                self._start(f"api {name}", self._see_cluster(member, sight))
+            if member.metrics is not None and objectives:
+                self._start(f"metrics {name}", self._see_metrics(member, sight, objectives))
+        for model in models.values():
+            for target in targets(model, members):
+                self._start(f"probe {target.model} {target.region} {target.through}", self._probe(target))
+        waiting = [task for task in self._tasks.values() if not task.done()]
+        if waiting:
+            await asyncio.wait(waiting, timeout=patience_seconds)
+
+    def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        running = self._tasks.get(name)
+        if running is not None and not running.done():
+            work.close()
+            return
+        if running is not None and not running.cancelled():
+            running.result()
+        self._tasks[name] = asyncio.create_task(work, name=name)
+
+    async def close(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _see_cluster(self, member: Member, sight: RegionSight) -> None:
+        assert member.cluster is not None
+        try:
+            routes = await member.cluster.find(ROUTE, labels=_OURS)
+            deployments = await member.cluster.find(DEPLOYMENT, labels=_OURS)
+        except PortError as error:
+            sight.api_error = error
+            return
+        sight.routes = {key: route for route in routes if (key := _owner(route)) is not None
+                        and route["metadata"]["name"] == Names(key[1]).users}
+        sight.deployments = {key: found for found in deployments if (key := _owner(found)) is not None}
+        sight.api_seen_ms, sight.api_error = now_ms(), None
+
+    async def _see_metrics(self, member: Member, sight: RegionSight, objectives: dict[ModelKey, Fraction]) -> None:
+        assert member.metrics is not None
+        try:
+            sight.metrics = await member.metrics.see(objectives)
+        except PortError as error:
+            sight.metrics_error = error
+            return
+        sight.metrics_seen_ms, sight.metrics_error = now_ms(), None
+
+    async def _probe(self, target: ProbeTarget) -> None:
+        outcome, why = await self.probes.complete(target)
+        path = f"via {target.through}" if target.through else "direct"
+        self.probed.note(target.model, target.region, path, outcome, why, now_ms())
+
+    async def ask_reach(self, members: Mapping[str, Member], models: Mapping[str, ModelDeployment]) -> bool:
+        """The once-a-second question to every region, straight and by way of other entries. True on a change."""
+        model = next(iter(models.values()), None)
+        asked = reach_targets(model, members)
+        answers = await asyncio.gather(*(self._reach(target) for target in asked))
+        return any(answers)
+
+    async def _reach(self, target: ProbeTarget) -> bool:
+        started = now_ms()
+        answered, pods = await self.probes.reach(target)
+        observer = f"via {target.through}" if target.through else self.settings.observer
+        changed = self.reach.note(observer, target.region, answered, started, now_ms())
+        lost = self.reach.note("pods", target.region, pods, started, now_ms()) and not target.through
+        return changed or lost
+
+    def snapshot(self, model: ModelDeployment, region_names: tuple[str, ...], now: int) -> Snapshot:
+        """All readings of one model, as of `now`."""
+        key = model_key(model)
+        reading = {name: self._readings(key, name, region_names, now) for name in region_names}
+        fail = [sight.api_error is not None and sight.metrics_error is not None
+                for name, sight in self.regions.items() if name in region_names]
+        return Snapshot(self.settings.observer, now, tuple(reading.values()), self._weights(key, region_names),
+                        observer_queries_fail=bool(fail) and all(fail))
+
+    def _weights(self, key: ModelKey, names: tuple[str, ...]) -> Matrix:
+        rows = []
+        for name in names:
+            sight = self.regions.get(name)
+            route = sight.routes.get(key) if sight and sight.api_error is None else None
+            row = read_row(route, key[1], names)
+            if row is not None:
+                rows.append((name, row))
+        return tuple(rows)
+
+    def _readings(self, key: ModelKey, name: str, names: tuple[str, ...], now: int) -> RegionReadings:
+        sight = self.regions.get(name, RegionSight())
+        fresh = round(3 * self.settings.interval * 1000)
+        reach_fresh = round(4 * (self.settings.reach_interval + self.settings.reach_deadline) * 1000)
+        reach = tuple(reading for reading in self.reach.readings(name, names, now, reach_fresh)
+                      if reading.observer != "pods")
+        mine = sight.metrics
+        since = now - sight.metrics_seen_ms
+        load = mine.loads.get(key) if mine else None
+        entry = mine.entries.get(key) if mine and since <= fresh else None
+        return RegionReadings(
+            name,
+            outcomes=self._outcomes(key, name, names, now),
+            latency=_aged(mine.latencies.get(key) if mine else None, since),
+            probes=self.probed.counts(key, name, now),
+            probe_failing=self.probed.failing(key, name, now, fresh),
+            reach=reach,
+            ready=_ready(sight, key, now),
+            load=replace(load, age_ms=load.age_ms + since) if load else None,
+            api_answers=None if not sight.api_seen_ms and sight.api_error is None else sight.api_error is None,
+            metrics_answer=None if not sight.metrics_seen_ms and sight.metrics_error is None
+            else sight.metrics_error is None,
+            entry_requests_per_second=entry.requests_per_second if entry else None)
+
+    def _outcomes(self, key: ModelKey, name: str, names: tuple[str, ...], now: int) -> tuple[Counts, ...]:
+        found = []
+        for entry in names:
+            seen = self.regions.get(entry)
+            if seen is None or seen.metrics is None:
+                continue
+            since = now - seen.metrics_seen_ms
+            by_entry = seen.metrics.entries.get(key)
+            counted = _aged(by_entry.serving.get(name) if by_entry else None, since)
+            if counted:
+                found.append(replace(counted, sensor=entry))
+            if entry == name and (engine := _aged(seen.metrics.engines.get(key), since)):
+                found.append(engine)
+        return tuple(found)
+
+
+def _aged(counts: Counts | None, since_ms: int) -> Counts | None:
+    return replace(counts, age_ms=counts.age_ms + since_ms) if counts else None
+
+
+def _ready(sight: RegionSight, key: ModelKey, now: int) -> ReadyReading | None:
+    found = sight.deployments.get(key)
+    if found is None:
+        return None
+    ready = (found.get("status") or {}).get("readyReplicas") or 0
+    return ReadyReading(ready, found["spec"].get("replicas", 1), now - sight.api_seen_ms)
+
+
+def _owner(body: KubeObject) -> ModelKey | None:
+    labels = body["metadata"].get("labels") or {}
+    key = labels.get(NAMESPACE_LABEL), labels.get(MODEL_LABEL)
+    return (key[0], key[1]) if key[0] and key[1] else None
+
+
+def _url(member: Member, listener: str) -> str | None:
+    gateway = member.region.spec.gateway
+    if gateway is None:
+        return None
+    return f"http://{gateway.address}:{gateway.users_port if listener == 'users' else gateway.serve_port}"
+
+
+def _target(model: ModelDeployment, region: str, url: str, through: str = "") -> ProbeTarget:
+    spec = model.spec
+    itl = float(parse_decimal(spec.objectives.itl.seconds)) if spec.objectives.itl else 0.1
+    limit = float(parse_decimal(spec.objectives.ttft.seconds)) + 4 * itl
+    return ProbeTarget(model_key(model), spec.model.name, next(iter(spec.traffic.hostnames), ""), region, url, through,
+                       limit, spec.server.health_path if spec.server else "/health")
+
+
+def _serving(model: ModelDeployment, members: Mapping[str, Member]) -> list[str]:
+    return [entry.name for entry in model.spec.regions
+            if entry.name in members and members[entry.name].region.spec.gateway is not None]
+
+
+def targets(model: ModelDeployment, members: Mapping[str, Member]) -> list[ProbeTarget]:
+    """Two probes per region: straight, and through the next region's entry."""
+    names = _serving(model, members)
+    found = []
+    for index, name in enumerate(names):
+        direct = _url(members[name], "serve")
+        if direct is not None:
+            found.append(_target(model, name, direct))
+        through = names[(index + 1) % len(names)]
+        entry = _url(members[through], "users")
+        if entry is not None and through != name:
+            found.append(_target(model, name, entry, through))
+    return found
+
+
+def reach_targets(model: ModelDeployment | None, members: Mapping[str, Member]) -> list[ProbeTarget]:
+    """Every region straight, and through two other regions' entries."""
+    if model is None:
+        return []
+    names = _serving(model, members)
+    found = []
+    for index, name in enumerate(names):
+        direct = _url(members[name], "serve")
+        if direct is not None:
+            found.append(_target(model, name, direct))
+        for step in range(1, min(3, len(names))):
+            through = names[(index + step) % len(names)]
+            entry = _url(members[through], "users")
+            if entry is not None:
+                found.append(_target(model, name, entry, through))
+    return found

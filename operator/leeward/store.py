@@ -1,0 +1,68 @@
+"""What the home cluster's Leeward objects say now: fed by the intake, read by every tick.
+
+An object that cannot be read keeps its place with the reason, so that its error can be told and nothing else stops.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from leeward.api.modeldeployment import ModelDeployment
+from leeward.api.region import Region
+from leeward.ports import KubeObject
+
+
+@dataclass
+class Store:
+    """Newest known objects by key, and a flag that something changed."""
+
+    models: dict[str, ModelDeployment] = field(default_factory=dict)
+    regions: dict[str, Region] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    listed: set[str] = field(default_factory=set)
+
+    def put(self, document: KubeObject) -> None:
+        """Take in an object as the API server sent it. A change of status alone wakes nobody."""
+        known: dict[str, ModelDeployment] | dict[str, Region]
+        known, kind = (self.models, ModelDeployment) if document["kind"] == ModelDeployment.KIND else \
+            (self.regions, Region)
+        key = key_of(document)
+        try:
+            read = kind.read(document)
+        except ValidationError as error:
+            self.unreadable[f"{document['kind']} {key}"] = str(error)
+            return
+        self.unreadable.pop(f"{document['kind']} {key}", None)
+        before = known.get(key)
+        known[key] = read  # type: ignore[assignment]  # the two branches above pair mapping and model
+        if before is None or _wanted(before) != _wanted(read):
+            self.changed.set()
+
+    def drop(self, document: KubeObject) -> None:
+        """Forget an object that is gone."""
+        key = key_of(document)
+        self.models.pop(key, None) if document["kind"] == ModelDeployment.KIND else self.regions.pop(key, None)
+        self.unreadable.pop(f"{document['kind']} {key}", None)
+        self.changed.set()
+
+    def keep_only(self, kind: str, keys: set[str]) -> None:
+        """Forget objects of a kind that a fresh list does not have: a watch can miss a deletion."""
+        known = self.models if kind == ModelDeployment.KIND else self.regions
+        gone = set(known) - keys
+        for key in gone:
+            del known[key]
+        self.listed.add(kind)
+        if gone:
+            self.changed.set()
+
+
+def key_of(document: KubeObject) -> str:
+    """`namespace/name`, or the name alone for cluster-scoped kinds."""
+    metadata = document["metadata"]
+    return f"{metadata['namespace']}/{metadata['name']}" if metadata.get("namespace") else str(metadata["name"])
+
+
+def _wanted(read: ModelDeployment | Region) -> tuple[object, ...]:
+    return read.metadata.generation, read.metadata.deletion_timestamp, read.metadata.uid
