@@ -9,9 +9,9 @@ TOOL_PATH := $(CURDIR)/operator:$(CURDIR)/hack
 # them from.
 COMPILE := env -u PIP_FIND_LINKS $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
 	--no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
-RUNTIME := p["project"]["dependencies"]
-DEVELOPMENT := p["dependency-groups"]["dev"]
 REQUIREMENTS = $(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); print(*$(1), sep="\n")'
+RUNTIME := p["project"]["dependencies"]
+ALL := $(RUNTIME) + p["dependency-groups"]["dev"]
 # Requirements come from standard input, so the comments that say who wants a package name that: name the file instead.
 SAY_SOURCE = sed -e 's/-r -$$/pyproject.toml/' -e 's/^\( *\#\) \{3\}-c .*$$/\1   requirements\/dev.txt/'
 
@@ -63,8 +63,8 @@ fmt: setup ## Format, and mend what can be mended without a person
 crds: setup ## Write crds/ from the models in operator/leeward/api
 	$(BIN)/python hack/generate-crds
 
-lock: setup ## Write requirements/ from pyproject.toml (UPGRADE=--upgrade takes the newest allowed)
-	$(call REQUIREMENTS,$(RUNTIME),$(DEVELOPMENT)) | $(COMPILE) $(UPGRADE) --output-file requirements/dev.txt -
+lock: setup ## Write requirements/ from pyproject.toml (UPGRADE=--upgrade: the newest allowed)
+	$(call REQUIREMENTS,$(ALL)) | $(COMPILE) $(UPGRADE) --output-file requirements/dev.txt -
 	$(call REQUIREMENTS,$(RUNTIME)) | $(COMPILE) --constraint requirements/dev.txt --output-file requirements/run.txt -
 	@for file in requirements/dev.txt requirements/run.txt; do $(SAY_SOURCE) "$$file" > "$$file.new" && mv "$$file.new" "$$file"; done
 

@@ -72,10 +72,19 @@ class Observer:
                 self._start(f"metrics {name}", self._see_metrics(member, sight, objectives))
         for model in models.values():
             for target in targets(model, members):
+                if self._starting(target):
+                    continue
                 self._start(f"probe {target.model} {target.region} {target.through}", self._probe(target))
         waiting = [task for task in self._tasks.values() if not task.done()]
         if waiting:
             await asyncio.wait(waiting, timeout=patience_seconds)
+
+    def _starting(self, target: ProbeTarget) -> bool:
+        """Nothing is ready there and no probe was ever good: probes would only tell that it has not started yet."""
+        sight = self.regions.get(target.region, RegionSight())
+        found = sight.deployments.get(target.model)
+        ready = (found.get("status") or {}).get("readyReplicas") if found else None
+        return not ready and not self.probed.ever_good(target.model, target.region)
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         running = self._tasks.get(name)

@@ -18,6 +18,7 @@ from leeward.core.memory import RegionMemory
 from leeward.core.phases import Phase
 from leeward.core.spec import ModelSpec
 
+ABSURD_RATE = 1_000_000        # requests/s at one entry: a counter gone wild, and it would take hours to forget
 MARGIN = Fraction(11, 10)
 FALL_DIVISOR = 8
 FADE_DIVISOR = 2
@@ -26,7 +27,7 @@ FADE_DIVISOR = 2
 def remember_rate(region: RegionMemory, rate: Fraction | None) -> RegionMemory:
     """The region's memory with this tick's entry rate smoothed in."""
     before = region.demand_milli
-    if rate is not None and rate >= 0:
+    if rate is not None and 0 <= rate <= ABSURD_RATE:
         return replace(region, demand_milli=_smoothed(before, int(rate * 1000), FALL_DIVISOR))
     if region.phase is Phase.DRAINED and before is not None:
         return replace(region, demand_milli=_smoothed(before, 0, FADE_DIVISOR))

@@ -94,6 +94,7 @@ def test_demand_rises_at_once_and_falls_slowly() -> None:
     assert remember_rate(region, Fraction(0)).demand_milli == 7_000
     assert remember_rate(region, None).demand_milli == 8_000
     assert remember_rate(region, Fraction(-1)).demand_milli == 8_000
+    assert remember_rate(region, Fraction(10**40)).demand_milli == 8_000
     assert remember_rate(replace(region, phase=Phase.DRAINED), None).demand_milli == 4_000
 
 
