@@ -167,7 +167,7 @@ FAULTS: list[Callable[[str], RegionReadings]] = [
     lambda n: well(n, latency=counts("engine", 300, 300), probes=(counts("direct", 30, 30), counts("via", 30, 30))),
     lambda n: well(n, ready=ReadyReading(0, 4, 0), probe_failing=True),
     lambda n: well(n, reach=(ReachReading("op-1", 9_000, 0, 1, 2), ReachReading("op-2", 9_000, 0, 1, 2))),
-    lambda n: RegionReadings(n),
+    RegionReadings,
 ]
 
 

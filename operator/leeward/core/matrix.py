@@ -74,11 +74,11 @@ def _local_first(
     excess = {entry: demand[entry] - local[entry] for entry in demand}
     spread = _spread(aim, room, local, sum(excess.values(), Fraction(0)))
     exact = {}
-    for entry in demand:
+    for entry, wanted in demand.items():
         cells = {name: excess[entry] * spread[name] for name in free}
         if entry in cells:
             cells[entry] += local[entry]
-        scale = Fraction(totals[entry]) / demand[entry] if demand[entry] else Fraction(0)
+        scale = Fraction(totals[entry]) / wanted if wanted else Fraction(0)
         exact[entry] = {name: load * scale for name, load in cells.items()}
     return _round_rows(exact, free, demand, totals)
 

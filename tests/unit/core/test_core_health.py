@@ -42,7 +42,7 @@ def first(a: RegionReadings, memory: Memory = KNOWN, **changes: object) -> Asses
         ("no replica, nothing else", RegionReadings("a", ready=ReadyReading(0, 4, 0)), "unknown", False),
         ("errors at entry and engine", gray("a"), "failed", False),
         ("errors at one sensor", well("a", outcomes=BAD_OUTCOME_AT_ENTRY), "degraded", False),
-        ("errors at one sensor, bad probes", well("a", outcomes=BAD_OUTCOME_AT_ENTRY, probes=BAD_PROBES), "failed", False),
+        ("one sensor, bad probes", well("a", outcomes=BAD_OUTCOME_AT_ENTRY, probes=BAD_PROBES), "failed", False),
         ("slow", well("a", latency=BAD_LATENCY), "degraded", False),
         ("slow, and slow probes", well("a", latency=BAD_LATENCY, probes=BAD_PROBES), "failed", False),
         ("slow because full", well("a", latency=BAD_LATENCY, load=FULL), "degraded", False),

@@ -42,7 +42,8 @@ GOOD = to_record(FULL)
     "garbage",
     [
         None, 7, "x", [], {"regions": 3}, {"regions": {"a": None}}, {"regions": {"a": {"phase": "gone"}}},
-        {"regions": {"a": {"settled": "unknown"}}}, {"regions": {"a": {"step": -1}}}, {"regions": {"a": {"step": True}}},
+        {"regions": {"a": {"settled": "unknown"}}}, {"regions": {"a": {"step": -1}}},
+        {"regions": {"a": {"step": True}}},
         {"regions": {"a": {"been_ready": 1}}}, {"weights": {"a": {"a": 99}}}, {"weights": {"a": [1]}},
         {"writes": "soon"}, {"writes": [1.5]}, {"last_write_ms": "now"}, {"regions": {"a": {"reason": 4}}},
         {**GOOD, "failovers": {}},

@@ -1,0 +1,96 @@
+"""Sampling what is in force while scenes play: weights in the routes, requests in flight, what the operator says.
+
+Weights are read from the API servers, not from the operator: what counts is what the gateways were told. Requests in
+flight at each serve listener come from Envoy itself.
+"""
+
+import asyncio
+import re
+import time
+from dataclasses import dataclass, field
+
+import aiohttp
+from leeward.adapters.objects import ROUTE
+from leeward.adapters.routes import Names, read_row
+from leeward.ports import PortError, Ref
+
+from localfleet.demo.stage import Operator, Stage
+from localfleet.layout import ENVOY_STATS_PORT
+
+_ACTIVE = re.compile(r'^envoy_cluster_upstream_rq_active\{[^}]*-serve/rule/0"[^}]*\} (\d+)', re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was in force at one moment (wall clock, seconds). Entries out of reach are absent."""
+
+    t: float
+    weights: dict[str, dict[str, int]]
+    active: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """One line that the operator said."""
+
+    t: float
+    kind: str
+    region: str
+    sentence: str
+
+
+@dataclass
+class Watch:
+    """Samples twice a second until stopped."""
+
+    stage: Stage
+    operator: Operator | None
+    model: tuple[str, str] = ("models", "llama-70b")
+    samples: list[Sample] = field(default_factory=list)
+    sayings: list[Saying] = field(default_factory=list)
+
+    async def run(self, stop: asyncio.Event, interval: float = 0.5) -> None:
+        timeout = aiohttp.ClientTimeout(total=0.8)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            while not stop.is_set():
+                began = time.monotonic()
+                await self._sample(session)
+                self._listen()
+                await asyncio.sleep(max(0.05, interval - (time.monotonic() - began)))
+
+    async def _sample(self, session: aiohttp.ClientSession) -> None:
+        names = self.stage.fleet.region_names
+        rows, active = await asyncio.gather(asyncio.gather(*(self._row(name) for name in names)),
+                                            asyncio.gather(*(self._active(session, name) for name in names)))
+        self.samples.append(Sample(time.time(),
+                                   {name: row for name, row in zip(names, rows, strict=True) if row is not None},
+                                   {name: count for name, count in zip(names, active, strict=True)
+                                    if count is not None}))
+
+    async def _row(self, name: str) -> dict[str, int] | None:
+        try:
+            async with asyncio.timeout(0.8):
+                route = await self.stage.clusters[name].read(Ref(ROUTE, self.model[0], Names(self.model[1]).users))
+        except (PortError, TimeoutError):
+            return None
+        row = read_row(route, self.model[1], self.stage.fleet.region_names)
+        return dict(row) if row is not None else None
+
+    async def _active(self, session: aiohttp.ClientSession, name: str) -> int | None:
+        address = self.stage.fleet.region(name).address
+        url = f"http://{address}:{ENVOY_STATS_PORT}/stats/prometheus?filter=upstream_rq_active"
+        try:
+            async with session.get(url) as response:
+                text = await response.text()
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return None
+        return sum(int(found) for found in _ACTIVE.findall(text))
+
+    def _listen(self) -> None:
+        if self.operator is None:
+            return
+        for line in self.operator.said():
+            kind = str(line.get("kind") or ("Weights" if line.get("event") == "weights" else ""))
+            if kind:
+                sentence = str(line.get("reason") if kind == "Weights" else line.get("event"))
+                self.sayings.append(Saying(time.time(), kind, str(line.get("region") or ""), sentence))
