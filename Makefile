@@ -12,8 +12,8 @@ COMPILE := env -u PIP_FIND_LINKS $(BIN)/pip-compile --quiet --generate-hashes --
 REQUIREMENTS = $(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); print(*$(1), sep="\n")'
 RUNTIME := p["project"]["dependencies"]
 ALL := $(RUNTIME) + p["dependency-groups"]["dev"]
-# Requirements come from standard input, so the comments that say who wants a package name that: name the file instead.
-SAY_SOURCE = sed -e 's/-r -$$/pyproject.toml/' -e 's/^\( *\#\) \{3\}-c .*$$/\1   requirements\/dev.txt/'
+# Requirements come from standard input; the comments that say who wants a package name the file instead.
+SAY_SOURCE = sed -e 's/-r -$$/pyproject.toml/' -e '/^ *\#  *-c requirements/d'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import yaml
+
 from leeward.adapters.clusters import KubernetesCluster, from_file
 from leeward.ports import Kind, KubeObject, PortError, Ref
-
 from localfleet import tools
 from localfleet.components import ASSETS, Component
 from localfleet.layout import (
@@ -54,13 +54,14 @@ async def wait_for(what: str, look: Callable[[], Awaitable[Found | None]], secon
 def documents(path: Path) -> list[KubeObject]:
     """The Kubernetes objects of a YAML file."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return [found for found in yaml.load_all(path.read_text(), Loader=loader) if found]  # noqa: S506
+    return [found for found in yaml.load_all(path.read_text(), Loader=loader) if found]
 
 
 async def connect(region: RegionHost, deadline_seconds: float = 20.0) -> KubernetesCluster:
     """An admin connection from inside the fleet."""
-    return await from_file(region.name, region.kubeconfig, deadline_seconds=deadline_seconds,
-                           field_manager="local-fleet")
+    return await from_file(
+        region.name, region.kubeconfig, deadline_seconds=deadline_seconds, field_manager="local-fleet"
+    )
 
 
 async def api_ready(region: RegionHost) -> None:
@@ -84,13 +85,27 @@ async def api_ready(region: RegionHost) -> None:
 
 def write_kubeconfig(path: Path, name: str, server: str, certificate: bytes, token: str) -> None:
     """A kubeconfig with a bearer token. The certificate is checked as `localhost`, one of its names everywhere."""
-    path.write_text(yaml.safe_dump({
-        "apiVersion": "v1", "kind": "Config", "current-context": name,
-        "clusters": [{"name": name, "cluster": {
-            "server": server, "tls-server-name": "localhost",
-            "certificate-authority-data": base64.b64encode(certificate).decode()}}],
-        "users": [{"name": name, "user": {"token": token}}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}]}))
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": name,
+                "clusters": [
+                    {
+                        "name": name,
+                        "cluster": {
+                            "server": server,
+                            "tls-server-name": "localhost",
+                            "certificate-authority-data": base64.b64encode(certificate).decode(),
+                        },
+                    }
+                ],
+                "users": [{"name": name, "user": {"token": token}}],
+                "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+            }
+        )
+    )
     path.chmod(0o600)
 
 
@@ -107,16 +122,24 @@ async def apply_all(cluster: KubernetesCluster, bodies: list[KubeObject]) -> Non
 
 async def install_crds(cluster: KubernetesCluster) -> None:
     """Karpenter's, Envoy Gateway's and our own CRDs, and wait until all are served."""
-    files = [*tools.manifests("karpenter"), *tools.manifests("envoy-gateway"),
-             *sorted((REPOSITORY / "crds").glob("*.yaml"))]
+    files = [
+        *tools.manifests("karpenter"),
+        *tools.manifests("envoy-gateway"),
+        *sorted((REPOSITORY / "crds").glob("*.yaml")),
+    ]
     bodies = [body for path in files for body in documents(path) if body["kind"] == "CustomResourceDefinition"]
     await apply_all(cluster, bodies)
 
     async def established() -> bool | None:
         found = await cluster.find(CRD)
-        ready = {row["metadata"]["name"] for row in found
-                 if any(condition["type"] == "Established" and condition["status"] == "True"
-                        for condition in (row.get("status") or {}).get("conditions") or ())}
+        ready = {
+            row["metadata"]["name"]
+            for row in found
+            if any(
+                condition["type"] == "Established" and condition["status"] == "True"
+                for condition in (row.get("status") or {}).get("conditions") or ()
+            )
+        }
         return True if {body["metadata"]["name"] for body in bodies} <= ready else None
 
     await wait_for("establishing the CRDs", established)
@@ -126,8 +149,12 @@ async def install_objects(cluster: KubernetesCluster, fleet: Fleet) -> None:
     """Namespaces, a node for system pods, a node class, the operator's rights, and the Gateway."""
     names = dict.fromkeys(("models", GATEWAY_NAMESPACE, ENVOY_NAMESPACE))
     await apply_all(cluster, [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names])
-    for path in (ASSETS / "nodes.yaml", REPOSITORY / "config" / "member.yaml", REPOSITORY / "config" / "home.yaml",
-                 REPOSITORY / "examples" / "gateway.yaml"):
+    for path in (
+        ASSETS / "nodes.yaml",
+        REPOSITORY / "config" / "member.yaml",
+        REPOSITORY / "config" / "home.yaml",
+        REPOSITORY / "examples" / "gateway.yaml",
+    ):
         await apply_all(cluster, [_timed(body, fleet) for body in documents(path)])
 
 
@@ -157,8 +184,10 @@ async def gateway_root(region: RegionHost, cluster: KubernetesCluster, binary: P
 
 async def gateway_certificates(region: RegionHost, cluster: KubernetesCluster) -> None:
     """Write the certificates that `envoy-gateway certgen` left in Secrets to where the programs look for them."""
-    for name, folder in (("envoy-gateway", region.folder / "gateway-root" / "certs"),
-                         ("envoy", region.folder / "envoy" / "certs")):
+    for name, folder in (
+        ("envoy-gateway", region.folder / "gateway-root" / "certs"),
+        ("envoy", region.folder / "envoy" / "certs"),
+    ):
         secret = await cluster.read(Ref(SECRET, ENVOY_NAMESPACE, name))
         if secret is None:
             raise TimeoutError(f"`envoy-gateway certgen` left no Secret {name} in {region.name}")
@@ -182,22 +211,32 @@ async def envoy_component(region: RegionHost, cluster: KubernetesCluster, binary
     (folder / "sds").mkdir(parents=True, exist_ok=True)
     for key, value in ((secrets or {}).get("data") or {}).items():
         (folder / "sds" / key).write_text(_rehome(value, region))
-    container = next(found for found in deployment["spec"]["template"]["spec"]["containers"]
-                     if found["name"] == "envoy")
-    arguments = [_rehome(argument, region) for argument in container["args"]
-                 if not argument.startswith("--cpuset-threads")]
-    return Component("envoy", region.name, (str(binary), *arguments, "--concurrency", "1", "--disable-hot-restart"),
-                     {"ENVOY_POD_NAME": name, "ENVOY_POD_NAMESPACE": ENVOY_NAMESPACE})
+    container = next(
+        found for found in deployment["spec"]["template"]["spec"]["containers"] if found["name"] == "envoy"
+    )
+    arguments = [
+        _rehome(argument, region) for argument in container["args"] if not argument.startswith("--cpuset-threads")
+    ]
+    return Component(
+        "envoy",
+        region.name,
+        (str(binary), *arguments, "--concurrency", "1", "--disable-hot-restart"),
+        {"ENVOY_POD_NAME": name, "ENVOY_POD_NAMESPACE": ENVOY_NAMESPACE},
+    )
 
 
 def _rehome(text: str, region: RegionHost) -> str:
     """Point Envoy's bootstrap at this region's files and at its Envoy Gateway."""
     folder = region.folder / "envoy"
-    return (text.replace("/certs/", f"{folder}/certs/").replace("/sds/", f"{folder}/sds/")
-            .replace(f"envoy-gateway.{ENVOY_NAMESPACE}.svc.cluster.local.", region.gateway_host_address)
-            .replace(f"envoy-gateway.{ENVOY_NAMESPACE}.svc.cluster.local", region.gateway_host_address)
-            .replace("$(ENVOY_POD_NAME)", f"envoy-{region.name}")
-            .replace("$(ENVOY_POD_NAMESPACE)", ENVOY_NAMESPACE).replace("$(ENVOY_SERVICE_ZONE)", region.name))
+    return (
+        text.replace("/certs/", f"{folder}/certs/")
+        .replace("/sds/", f"{folder}/sds/")
+        .replace(f"envoy-gateway.{ENVOY_NAMESPACE}.svc.cluster.local.", region.gateway_host_address)
+        .replace(f"envoy-gateway.{ENVOY_NAMESPACE}.svc.cluster.local", region.gateway_host_address)
+        .replace("$(ENVOY_POD_NAME)", f"envoy-{region.name}")
+        .replace("$(ENVOY_POD_NAMESPACE)", ENVOY_NAMESPACE)
+        .replace("$(ENVOY_SERVICE_ZONE)", region.name)
+    )
 
 
 async def give_address(region: RegionHost, cluster: KubernetesCluster) -> None:
@@ -209,15 +248,19 @@ async def give_address(region: RegionHost, cluster: KubernetesCluster) -> None:
         return found[0] if found else None
 
     service = await wait_for(f"the Envoy Service in {region.name}", look, 60)
-    await cluster.patch(Ref(SERVICE, ENVOY_NAMESPACE, service["metadata"]["name"]),
-                        {"status": {"loadBalancer": {"ingress": [{"ip": region.address}]}}}, subresource="status")
+    await cluster.patch(
+        Ref(SERVICE, ENVOY_NAMESPACE, service["metadata"]["name"]),
+        {"status": {"loadBalancer": {"ingress": [{"ip": region.address}]}}},
+        subresource="status",
+    )
 
 
 async def operator_kubeconfig(region: RegionHost, cluster: KubernetesCluster, path: Path) -> None:
     """A kubeconfig for the operator's ServiceAccount, with exactly the rights of config/, from the TokenRequest API."""
-    answer = await cluster.post(f"/api/v1/namespaces/{GATEWAY_NAMESPACE}/serviceaccounts/leeward/token",
-                                {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
-                                 "spec": {"expirationSeconds": 86400}})
+    answer = await cluster.post(
+        f"/api/v1/namespaces/{GATEWAY_NAMESPACE}/serviceaccounts/leeward/token",
+        {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 86400}},
+    )
     certificate = (region.folder / "apiserver" / "apiserver.crt").read_bytes()
     write_kubeconfig(path, region.name, region.api_server, certificate, answer["status"]["token"])
 
@@ -226,37 +269,72 @@ def instance_types() -> str:
     """Karpenter's instance types for the fleet: one with eight GPUs, one without, each in one zone."""
 
     def offering(capacity: str, price: float) -> KubeObject:
-        return {"Price": price, "Available": True, "Requirements": [
-            {"key": "karpenter.sh/capacity-type", "operator": "In", "values": [capacity]},
-            {"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["zone-a"]}]}
+        return {
+            "Price": price,
+            "Available": True,
+            "Requirements": [
+                {"key": "karpenter.sh/capacity-type", "operator": "In", "values": [capacity]},
+                {"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["zone-a"]},
+            ],
+        }
 
     def machine(name: str, price: float, resources: KubeObject) -> KubeObject:
-        return {"name": name, "architecture": "amd64", "operatingSystems": ["linux"], "resources": resources,
-                "offerings": [offering("on-demand", price), offering("spot", price * 0.4)]}
+        return {
+            "name": name,
+            "architecture": "amd64",
+            "operatingSystems": ["linux"],
+            "resources": resources,
+            "offerings": [offering("on-demand", price), offering("spot", price * 0.4)],
+        }
 
-    return json.dumps([
-        machine("gpu-8x-h100", 98.0, {"cpu": "192", "memory": "2Ti", "ephemeral-storage": "4Ti",
-                                      "nvidia.com/gpu": "8"}),
-        machine("cpu-16x", 0.8, {"cpu": "16", "memory": "64Gi", "ephemeral-storage": "200Gi"})], indent=1)
+    return json.dumps(
+        [
+            machine(
+                "gpu-8x-h100", 98.0, {"cpu": "192", "memory": "2Ti", "ephemeral-storage": "4Ti", "nvidia.com/gpu": "8"}
+            ),
+            machine("cpu-16x", 0.8, {"cpu": "16", "memory": "64Gi", "ephemeral-storage": "200Gi"}),
+        ],
+        indent=1,
+    )
 
 
 def prometheus_configuration(region: RegionHost, scrape_seconds: int = 5) -> str:
     """Scrape every model server pod (its engine's metrics) and the region's Envoy."""
     keep = "__meta_kubernetes_pod_label_app_kubernetes_io_component"
-    return yaml.safe_dump({
-        "global": {"scrape_interval": f"{scrape_seconds}s", "scrape_timeout": f"{scrape_seconds - 1}s",
-                   "external_labels": {"region": region.name}},
-        "scrape_configs": [
-            {"job_name": "models",
-             "kubernetes_sd_configs": [{"role": "pod", "kubeconfig_file": str(region.kubeconfig)}],
-             "relabel_configs": [
-                 {"source_labels": [keep], "regex": "model-server", "action": "keep"},
-                 {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},
-                 {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
-                 {"source_labels": ["__meta_kubernetes_pod_label_leeward_dev_model"], "target_label": "llm_model"}]},
-            {"job_name": "envoy", "metrics_path": "/stats/prometheus",
-             "static_configs": [{"targets": ["127.0.0.1:19001"]}],
-             "metric_relabel_configs": [
-                 {"source_labels": ["__name__"], "action": "keep",
-                  "regex": "envoy_cluster_endpoint_.*|envoy_cluster_upstream_rq.*|envoy_http_downstream_rq.*|"
-                           "envoy_cluster_(membership|circuit).*"}]}]})
+    return yaml.safe_dump(
+        {
+            "global": {
+                "scrape_interval": f"{scrape_seconds}s",
+                "scrape_timeout": f"{scrape_seconds - 1}s",
+                "external_labels": {"region": region.name},
+            },
+            "scrape_configs": [
+                {
+                    "job_name": "models",
+                    "kubernetes_sd_configs": [{"role": "pod", "kubeconfig_file": str(region.kubeconfig)}],
+                    "relabel_configs": [
+                        {"source_labels": [keep], "regex": "model-server", "action": "keep"},
+                        {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},
+                        {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
+                        {
+                            "source_labels": ["__meta_kubernetes_pod_label_leeward_dev_model"],
+                            "target_label": "llm_model",
+                        },
+                    ],
+                },
+                {
+                    "job_name": "envoy",
+                    "metrics_path": "/stats/prometheus",
+                    "static_configs": [{"targets": ["127.0.0.1:19001"]}],
+                    "metric_relabel_configs": [
+                        {
+                            "source_labels": ["__name__"],
+                            "action": "keep",
+                            "regex": "envoy_cluster_endpoint_.*|envoy_cluster_upstream_rq.*|envoy_http_downstream_rq.*|"
+                            "envoy_cluster_(membership|circuit).*",
+                        }
+                    ],
+                },
+            ],
+        }
+    )

@@ -60,8 +60,13 @@ def _rest() -> list[str]:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--name", default="default", envvar="LEEWARD_FLEET_NAME", show_default=True,
-              help="Which fleet; several can run side by side.")
+@click.option(
+    "--name",
+    default="default",
+    envvar="LEEWARD_FLEET_NAME",
+    show_default=True,
+    help="Which fleet; several can run side by side.",
+)
 @click.pass_context
 def main(click_context: click.Context, name: str) -> None:
     """Several regions on one machine: real API servers, Karpenter, Envoy Gateway and Prometheus, without Docker."""
@@ -89,6 +94,7 @@ def up(context: Context, regions: tuple[str, ...], startup_seconds: float, node_
     fleet = Fleet(context.name, regions or DEFAULT_REGIONS, Timing(startup_seconds, node_seconds))
     if sandbox.inside():
         from localfleet import lifecycle
+
         binaries = tools.ensure(console.print)
         _fail_clearly(lambda: bool(asyncio.run(lifecycle.up(fleet, binaries, console.print))))
         return
@@ -101,9 +107,17 @@ def _up(fleet: Fleet) -> int:
         list(tools.manifests(name))
     sandbox.create(fleet.name)
     fleet.save()
-    command = [sys.executable, "-m", "localfleet", "--name", fleet.name, "up",
-               *(f"--region={name}" for name in fleet.region_names),
-               f"--startup-seconds={fleet.timing.startup}", f"--node-seconds={fleet.timing.node_registration}"]
+    command = [
+        sys.executable,
+        "-m",
+        "localfleet",
+        "--name",
+        fleet.name,
+        "up",
+        *(f"--region={name}" for name in fleet.region_names),
+        f"--startup-seconds={fleet.timing.startup}",
+        f"--node-seconds={fleet.timing.node_registration}",
+    ]
     try:
         status = sandbox.run_inside(fleet.name, command)
         if status == 0:
@@ -155,6 +169,7 @@ def kubeconfig(context: Context, region: str, for_inside: bool, operator: bool) 
 def execute(context: Context, host: str, command: tuple[str, ...]) -> None:
     """Run a command inside the fleet, on the users' host or on a region's: hack/fleet exec -- curl 10.77.1.1:8080"""
     from localfleet.network import in_host
+
     line = in_host(host, list(command)) if host else list(command)
     if sandbox.inside():
         sys.exit(subprocess.call(line))
@@ -164,4 +179,5 @@ def execute(context: Context, host: str, command: tuple[str, ...]) -> None:
 def run(arguments: list[str] | None = None) -> Any:
     """Entry point; registers the commands of the other modules."""
     from localfleet import cli_faults, cli_view  # noqa: F401
+
     return main(arguments, prog_name="hack/fleet")

@@ -11,7 +11,7 @@ from localfleet.cli import Context, console, inside, main
 from localfleet.layout import RegionHost
 
 
-class Share(click.ParamType):
+class Share(click.ParamType[float]):
     """`20%` or `0.2`, as a share of one."""
 
     name = "share"
@@ -27,7 +27,7 @@ class Share(click.ParamType):
         return share
 
 
-class Factor(click.ParamType):
+class Factor(click.ParamType[float]):
     """`10x` or `10`, a factor of at least one."""
 
     name = "factor"
@@ -58,7 +58,10 @@ def kill(context: Context, region: str, how: str) -> None:
     if not sandbox.inside():
         return inside(context)
     asyncio.run(faults.kill(hosts[0], how))
-    console.print(f"{datetime.now():%H:%M:%S.%f} {region}: {how}; `hack/fleet heal {region}` mends it", soft_wrap=True)
+    console.print(
+        f"{datetime.now().astimezone():%H:%M:%S.%f} {region}: {how}; `hack/fleet heal {region}` mends it",
+        soft_wrap=True,
+    )
 
 
 @main.command()
@@ -70,7 +73,7 @@ def kill(context: Context, region: str, how: str) -> None:
 @click.option("--hang", is_flag=True, default=None, help="Accept requests and never answer.")
 @click.option("--pod", "pods", multiple=True, help="Only this pod; repeat for several.")
 @click.pass_obj
-def degrade(context: Context, region: str, pods: tuple[str, ...], **wanted: float | bool | None) -> None:
+def degrade(context: Context, /, region: str, pods: tuple[str, ...], **wanted: float | bool | None) -> None:
     """Make a region's model servers misbehave."""
     hosts = _regions(context, (region,))
     chosen = {name: value for name, value in wanted.items() if value is not None}

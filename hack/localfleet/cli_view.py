@@ -13,8 +13,11 @@ from localfleet.layout import ENVOY_READY_PORT, USERS_PORT, RegionHost
 
 
 async def _answers(region: RegionHost) -> dict[str, bool]:
-    urls = {"gateway": f"http://{region.address}:{ENVOY_READY_PORT}/ready",
-            "prometheus": f"{region.prometheus}/-/ready", "models": f"{region.models_control}/state"}
+    urls = {
+        "gateway": f"http://{region.address}:{ENVOY_READY_PORT}/ready",
+        "prometheus": f"{region.prometheus}/-/ready",
+        "models": f"{region.models_control}/state",
+    }
     found = await asyncio.gather(*(lifecycle.answers(url) for url in urls.values()))
     return dict(zip(urls, found, strict=True))
 
@@ -36,8 +39,13 @@ def status(context: Context) -> None:
         states = {name: launch.state(region, name) for name in launch.names(region)}
         off = [f"{name} {state}" for name, state in states.items() if state != "running"]
         memory = sum(launch.resident_bytes(region, name) for name in states) / 2**20
-        table.add_row(region.name, region.address, *(_mark(good) for good in found.values()),
-                      f"[red]{', '.join(off)}[/]" if off else f"{len(states)} running", f"{memory:,.0f} MiB")
+        table.add_row(
+            region.name,
+            region.address,
+            *(_mark(good) for good in found.values()),
+            f"[red]{', '.join(off)}[/]" if off else f"{len(states)} running",
+            f"{memory:,.0f} MiB",
+        )
     console.print(table)
 
 

@@ -25,6 +25,7 @@ def _one(*names: str) -> Callable[[RegionHost], None]:
     def kill(region: RegionHost) -> None:
         for name in names:
             launch.send(region, name, signal.SIGKILL)
+
     return kill
 
 
@@ -50,8 +51,10 @@ async def kill(region: RegionHost, how: str) -> None:
 
 async def degrade(region: RegionHost, faults: dict[str, Any], pods: list[str] | None = None) -> None:
     """Make a region's model servers misbehave; shares are 0 to 1. Replaces earlier faults of those pods."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session, \
-            session.put(f"{region.models_control}/faults", json={"faults": faults, "pods": pods}) as answer:
+    async with (
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
+        session.put(f"{region.models_control}/faults", json={"faults": faults, "pods": pods}) as answer,
+    ):
         if answer.status >= 400:
             raise ValueError(f"{region.name}: {(await answer.text()).strip()}")
 
@@ -68,8 +71,10 @@ async def heal(region: RegionHost) -> list[str]:
         await bootstrap.api_ready(region)
     revived += [name for name in launch.names(region) if launch.revive(region, name)]
     try:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session, \
-                session.delete(f"{region.models_control}/faults"):
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
+            session.delete(f"{region.models_control}/faults"),
+        ):
             pass
     except aiohttp.ClientError:
         if "models" not in revived:

@@ -24,9 +24,15 @@ def start(fleet: Fleet) -> None:
     if pid is None:
         raise sandbox.SandboxError(f"fleet {fleet.name!r} is not up")
     command = sandbox.enter_command(pid, [sys.executable, "-m", "localfleet.forward", *targets])
-    subprocess.Popen(command, env=sandbox.enter_environment(fleet.name), stdin=subprocess.DEVNULL,
-                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-                     pass_fds=[listener.fileno() for listener in listeners.values()])
+    subprocess.Popen(
+        command,
+        env=sandbox.enter_environment(fleet.name),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        pass_fds=[listener.fileno() for listener in listeners.values()],
+    )
     for region, listener in listeners.items():
         _write_kubeconfig(region, listener.getsockname()[1])
         listener.close()
@@ -69,8 +75,12 @@ async def _serve(descriptor: int, host: str, port: int) -> None:
 
 async def _main(targets: list[str]) -> None:
     parsed = [target.partition("=") for target in targets]
-    await asyncio.gather(*(_serve(int(descriptor), address.rpartition(":")[0], int(address.rpartition(":")[2]))
-                           for descriptor, _, address in parsed))
+    await asyncio.gather(
+        *(
+            _serve(int(descriptor), address.rpartition(":")[0], int(address.rpartition(":")[2]))
+            for descriptor, _, address in parsed
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -30,8 +30,14 @@ def start(region: RegionHost, component: Component) -> None:
     log = region.log(component.name)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        child = subprocess.Popen(_line(component), env=os.environ | component.environment, stdin=subprocess.DEVNULL,
-                                 stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        child = subprocess.Popen(
+            _line(component),
+            env=os.environ | component.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     stored = asdict(component) | {"root": str(component.root) if component.root else None, "pid": child.pid}
     _record(region, component.name).parent.mkdir(parents=True, exist_ok=True)
     _record(region, component.name).write_text(json.dumps(stored))
@@ -41,8 +47,9 @@ def _stored(region: RegionHost, name: str) -> tuple[Component, int]:
     record = json.loads(_record(region, name).read_text())
     pid = record.pop("pid")
     root = record.pop("root")
-    return Component(record["name"], record["host"], tuple(record["command"]), record["environment"],
-                     Path(root) if root else None), pid
+    return Component(
+        record["name"], record["host"], tuple(record["command"]), record["environment"], Path(root) if root else None
+    ), pid
 
 
 def names(region: RegionHost) -> list[str]:

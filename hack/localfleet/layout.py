@@ -105,8 +105,7 @@ class Fleet:
 
     @property
     def regions(self) -> tuple[RegionHost, ...]:
-        return tuple(RegionHost(name, index, self.folder / name)
-                     for index, name in enumerate(self.region_names, 1))
+        return tuple(RegionHost(name, index, self.folder / name) for index, name in enumerate(self.region_names, 1))
 
     def region(self, name: str) -> RegionHost:
         """Raises LookupError, naming the regions there are."""

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
+
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.ports import Kind, Ref
-
 from localfleet import bootstrap, components, launch, members, network
 from localfleet.layout import (
-    ENVOY_READY_PORT,
     ENVOY_NAMESPACE,
+    ENVOY_READY_PORT,
     GATEWAY_NAME,
     GATEWAY_NAMESPACE,
     Fleet,
@@ -102,9 +102,10 @@ async def _programmed(region: RegionHost, cluster: KubernetesCluster) -> None:
 async def answers(url: str, seconds: float = 1.0) -> bool:
     """Does this URL answer with a 2xx in time?"""
     try:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=seconds)) as session, \
-                session.get(url) as response:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=seconds)) as session,
+            session.get(url) as response,
+        ):
             return 200 <= response.status < 300
     except (aiohttp.ClientError, OSError, TimeoutError):
         return False
-

@@ -7,7 +7,6 @@ import asyncio
 
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.ports import KubeObject
-
 from localfleet import bootstrap
 from localfleet.layout import GATEWAY_NAME, GATEWAY_NAMESPACE, SERVE_PORT, USERS_PORT, Fleet, RegionHost
 
@@ -17,26 +16,45 @@ _DOMAINS = ("aws", "gcp", "azure")
 def region_object(fleet: Fleet, region: RegionHost) -> KubeObject:
     """The Region of one host of the fleet."""
     home = region.index == 1
-    access = {"local": {}} if home else {"kubeconfigSecretRef": {
-        "name": f"{region.name}-kubeconfig", "namespace": GATEWAY_NAMESPACE}}
+    access = (
+        {"local": {}}
+        if home
+        else {"kubeconfigSecretRef": {"name": f"{region.name}-kubeconfig", "namespace": GATEWAY_NAMESPACE}}
+    )
     return {
-        "apiVersion": "leeward.dev/v1alpha1", "kind": "Region", "metadata": {"name": region.name},
+        "apiVersion": "leeward.dev/v1alpha1",
+        "kind": "Region",
+        "metadata": {"name": region.name},
         "spec": {
             "cluster": access,
             "failureDomains": {"provider": _DOMAINS[(region.index - 1) % len(_DOMAINS)]},
             "prometheus": {"url": region.prometheus},
-            "gateway": {"name": GATEWAY_NAME, "namespace": GATEWAY_NAMESPACE, "address": region.address,
-                        "usersPort": USERS_PORT, "servePort": SERVE_PORT},
-            "nodePools": {"provider": "karpenter", "nodeClassRef": {
-                "group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "gpu"},
-                "accelerators": [{"type": "nvidia-h100-80gb", "nodeLabels": {
-                    "node.kubernetes.io/instance-type": ["gpu-8x-h100"]}}]}}}
+            "gateway": {
+                "name": GATEWAY_NAME,
+                "namespace": GATEWAY_NAMESPACE,
+                "address": region.address,
+                "usersPort": USERS_PORT,
+                "servePort": SERVE_PORT,
+            },
+            "nodePools": {
+                "provider": "karpenter",
+                "nodeClassRef": {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "gpu"},
+                "accelerators": [
+                    {"type": "nvidia-h100-80gb", "nodeLabels": {"node.kubernetes.io/instance-type": ["gpu-8x-h100"]}}
+                ],
+            },
+        },
+    }
 
 
 def _secret(region: RegionHost) -> KubeObject:
-    return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque",
-            "metadata": {"name": f"{region.name}-kubeconfig", "namespace": GATEWAY_NAMESPACE},
-            "stringData": {"value": (region.folder / "kubeconfig-operator").read_text()}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "Opaque",
+        "metadata": {"name": f"{region.name}-kubeconfig", "namespace": GATEWAY_NAMESPACE},
+        "stringData": {"value": (region.folder / "kubeconfig-operator").read_text()},
+    }
 
 
 async def join(fleet: Fleet) -> None:

@@ -38,8 +38,9 @@ def _lay_out_region(region: RegionHost) -> None:
     ip("link", "set", link(region), "master", "fleet", "up")
     _inside_host(region.name, "address", "add", f"{region.address}/16", "dev", "eth0")
     _inside_host(region.name, "link", "set", "eth0", "up")
-    _inside_host(region.name, "link", "add", "inner", "type", "veth", "peer", "name", "eth0",
-                 "netns", region.gateway_host)
+    _inside_host(
+        region.name, "link", "add", "inner", "type", "veth", "peer", "name", "eth0", "netns", region.gateway_host
+    )
     _inside_host(region.name, "address", "add", f"{region.inner_address}/30", "dev", "inner")
     _inside_host(region.name, "link", "set", "inner", "up")
     _inside_host(region.gateway_host, "address", "add", f"{region.gateway_host_address}/30", "dev", "eth0")

@@ -89,11 +89,26 @@ def create(name: str) -> int:
     if holder(name) is not None:
         raise SandboxError(f"fleet {name!r} is up already: `hack/fleet --name {name} down` removes it")
     user = _user_namespace()
-    command = ["unshare", *_flags(user), *(["--map-root-user"] if user else []), "--fork", "--kill-child",
-               "--mount-proc", sys.executable, "-c", _HOLDER]
-    started = subprocess.Popen(command, env=os.environ | {f"{MARK}_HOLDER": name, "PATH": _path()},
-                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                               start_new_session=True, text=True)
+    command = [
+        "unshare",
+        *_flags(user),
+        *(["--map-root-user"] if user else []),
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+        sys.executable,
+        "-c",
+        _HOLDER,
+    ]
+    started = subprocess.Popen(
+        command,
+        env=os.environ | {f"{MARK}_HOLDER": name, "PATH": _path()},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    )
     return _await_holder(name, started, user)
 
 
@@ -102,9 +117,14 @@ def _await_holder(name: str, started: "subprocess.Popen[str]", user: bool) -> in
     while time.monotonic() < deadline:
         if started.poll() is not None:
             said = started.stderr.read().strip() if started.stderr else ""
-            hint = ("allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces > 0, "
-                    "kernel.apparmor_restrict_unprivileged_userns=0) or run as root") if user else \
-                "run on a machine whose kernel allows network, mount and PID namespaces"
+            hint = (
+                (
+                    "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces > 0, "
+                    "kernel.apparmor_restrict_unprivileged_userns=0) or run as root"
+                )
+                if user
+                else "run on a machine whose kernel allows network, mount and PID namespaces"
+            )
             raise SandboxError(f"the kernel refused the fleet's namespaces ({said}): {hint}")
         if (pid := holder(name)) is not None:
             return pid
@@ -115,7 +135,7 @@ def _await_holder(name: str, started: "subprocess.Popen[str]", user: bool) -> in
 def enter_command(pid: int, command: list[str]) -> list[str]:
     """The command line that runs `command` inside the namespaces of holder `pid`."""
     user = ["--user", "--preserve-credentials"] if _user_namespace() else []
-    return ["nsenter", "--target", str(pid), *user, "--net", "--mount", "--pid", "--wdns=" + os.getcwd(), *command]
+    return ["nsenter", "--target", str(pid), *user, "--net", "--mount", "--pid", f"--wdns={Path.cwd()}", *command]
 
 
 def enter_environment(name: str) -> dict[str, str]:

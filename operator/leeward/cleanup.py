@@ -27,8 +27,15 @@ log = structlog.get_logger("cleanup")
 async def hold(home: Cluster, model: ModelDeployment) -> None:
     """Put our finalizer on a model, once, before anything is made for it."""
     if FINALIZER not in model.metadata.finalizers:
-        await home.patch(_ref(model), {"metadata": {"finalizers": [*model.metadata.finalizers, FINALIZER],
-                                                    "resourceVersion": model.metadata.resource_version}})
+        await home.patch(
+            _ref(model),
+            {
+                "metadata": {
+                    "finalizers": [*model.metadata.finalizers, FINALIZER],
+                    "resourceVersion": model.metadata.resource_version,
+                }
+            },
+        )
 
 
 def _ref(model: ModelDeployment) -> Ref:
@@ -72,8 +79,11 @@ class Debts:
 
     async def _save(self) -> None:
         record: KubeObject = {
-            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": OWED, "namespace": self.namespace},
-            "data": {region: json.dumps(sorted(keys)) for region, keys in self.owed.items() if keys}}
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": OWED, "namespace": self.namespace},
+            "data": {region: json.dumps(sorted(keys)) for region, keys in self.owed.items() if keys},
+        }
         await self.home.apply(record)
 
 
@@ -102,8 +112,12 @@ async def remove_everywhere(model: ModelDeployment, members: Mapping[str, Member
             clean &= await apply.remove(member.cluster, key)
         except PortError as error:
             await debts.add(region, key)
-            log.warning("a region is out of reach; its part of the deletion is owed", region=region,
-                        model=model.key, error=str(error))
+            log.warning(
+                "a region is out of reach; its part of the deletion is owed",
+                region=region,
+                model=model.key,
+                error=str(error),
+            )
     if clean and FINALIZER in model.metadata.finalizers:
         rest = [name for name in model.metadata.finalizers if name != FINALIZER]
         await debts.home.patch(_ref(model), {"metadata": {"finalizers": rest}})

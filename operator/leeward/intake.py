@@ -8,13 +8,14 @@ is compared with the store from time to time.
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import kopf
 import structlog
 
 from leeward.api.common import GROUP, VERSION
-from leeward.ports import Cluster, Kind, PortError
+from leeward.ports import Cluster, Credentials, Kind, PortError
 from leeward.store import Store, key_of
 
 MODELS = Kind(f"{GROUP}/{VERSION}", "ModelDeployment")
@@ -23,12 +24,14 @@ PLURALS = {"modeldeployments": MODELS, "regions": REGIONS}
 _BACKOFF_SECONDS = (1, 2, 4, 8, 15)
 
 log = structlog.get_logger("intake")
-Login = Callable[..., kopf.ConnectionInfo]
 
 
-def _registry(store: Store, login: Login) -> kopf.OperatorRegistry:
+def _registry(store: Store, credentials: Callable[[], Credentials]) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
-    kopf.on.login(registry=registry)(login)
+
+    @kopf.on.login(registry=registry)
+    def login(**_: Any) -> kopf.ConnectionInfo:
+        return kopf.ConnectionInfo(**asdict(credentials()))
 
     def take(event: Any, **_: Any) -> None:
         document = dict(event["object"])
@@ -58,15 +61,20 @@ def _settings() -> kopf.OperatorSettings:
     return settings
 
 
-async def watch(store: Store, login: Login, stop: asyncio.Event) -> None:
+async def watch(store: Store, credentials: Callable[[], Credentials], stop: asyncio.Event) -> None:
     """Feed the store until `stop` is set; Kopf's own end is answered by a new start."""
     logging.getLogger("kopf").setLevel(logging.WARNING)
     attempt = 0
     while not stop.is_set():
         started = asyncio.get_running_loop().time()
         try:
-            await kopf.operator(registry=_registry(store, login), settings=_settings(), standalone=True,
-                                clusterwide=True, stop_flag=stop)
+            await kopf.operator(
+                registry=_registry(store, credentials),
+                settings=_settings(),
+                standalone=True,
+                clusterwide=True,
+                stop_flag=stop,
+            )
         except Exception as error:  # noqa: BLE001 - whatever ends Kopf, the fleet goes on being watched
             log.warning("the watch of our own resources ended", error=str(error))
         if stop.is_set():

@@ -58,8 +58,9 @@ class Observer:
     regions: dict[str, RegionSight] = field(default_factory=dict)
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
-    async def look(self, members: Mapping[str, Member], models: Mapping[str, ModelDeployment],
-                   patience_seconds: float) -> None:
+    async def look(
+        self, members: Mapping[str, Member], models: Mapping[str, ModelDeployment], patience_seconds: float
+    ) -> None:
         """Ask everything anew; return when all has come in, or when patience ends."""
         for name in set(self.regions) - set(members):
             del self.regions[name]
@@ -70,11 +71,9 @@ class Observer:
                 self._start(f"api {name}", self._see_cluster(member, sight))
             if member.metrics is not None and objectives:
                 self._start(f"metrics {name}", self._see_metrics(member, sight, objectives))
-        for model in models.values():
-            for target in targets(model, members):
-                if self._starting(target):
-                    continue
-                self._start(f"probe {target.model} {target.region} {target.through}", self._probe(target))
+        asked = [target for model in models.values() for target in targets(model, members)]
+        for target in (each for each in asked if not self._starting(each)):
+            self._start(f"probe {target.model} {target.region} {target.through}", self._probe(target))
         waiting = [task for task in self._tasks.values() if not task.done()]
         if waiting:
             await asyncio.wait(waiting, timeout=patience_seconds)
@@ -108,8 +107,11 @@ class Observer:
         except PortError as error:
             sight.api_error = error
             return
-        sight.routes = {key: route for route in routes if (key := _owner(route)) is not None
-                        and route["metadata"]["name"] == Names(key[1]).users}
+        sight.routes = {
+            key: route
+            for route in routes
+            if (key := _owner(route)) is not None and route["metadata"]["name"] == Names(key[1]).users
+        }
         sight.deployments = {key: found for found in deployments if (key := _owner(found)) is not None}
         sight.api_seen_ms, sight.api_error = now_ms(), None
 
@@ -146,10 +148,18 @@ class Observer:
         """All readings of one model, as of `now`."""
         key = model_key(model)
         reading = {name: self._readings(key, name, region_names, now) for name in region_names}
-        fail = [sight.api_error is not None and sight.metrics_error is not None
-                for name, sight in self.regions.items() if name in region_names]
-        return Snapshot(self.settings.observer, now, tuple(reading.values()), self._weights(key, region_names),
-                        observer_queries_fail=bool(fail) and all(fail))
+        fail = [
+            sight.api_error is not None and sight.metrics_error is not None
+            for name, sight in self.regions.items()
+            if name in region_names
+        ]
+        return Snapshot(
+            self.settings.observer,
+            now,
+            tuple(reading.values()),
+            self._weights(key, region_names),
+            observer_queries_fail=bool(fail) and all(fail),
+        )
 
     def _weights(self, key: ModelKey, names: tuple[str, ...]) -> Matrix:
         rows = []
@@ -165,8 +175,9 @@ class Observer:
         sight = self.regions.get(name, RegionSight())
         fresh = round(3 * self.settings.interval * 1000)
         reach_fresh = round(4 * (self.settings.reach_interval + self.settings.reach_deadline) * 1000)
-        reach = tuple(reading for reading in self.reach.readings(name, names, now, reach_fresh)
-                      if reading.observer != "pods")
+        reach = tuple(
+            reading for reading in self.reach.readings(name, names, now, reach_fresh) if reading.observer != "pods"
+        )
         mine = sight.metrics
         since = now - sight.metrics_seen_ms
         load = mine.loads.get(key) if mine else None
@@ -181,9 +192,11 @@ class Observer:
             ready=_ready(sight, key, now),
             load=replace(load, age_ms=load.age_ms + since) if load else None,
             api_answers=None if not sight.api_seen_ms and sight.api_error is None else sight.api_error is None,
-            metrics_answer=None if not sight.metrics_seen_ms and sight.metrics_error is None
+            metrics_answer=None
+            if not sight.metrics_seen_ms and sight.metrics_error is None
             else sight.metrics_error is None,
-            entry_requests_per_second=entry.requests_per_second if entry else None)
+            entry_requests_per_second=entry.requests_per_second if entry else None,
+        )
 
     def _outcomes(self, key: ModelKey, name: str, names: tuple[str, ...], now: int) -> tuple[Counts, ...]:
         found = []
@@ -230,13 +243,24 @@ def _target(model: ModelDeployment, region: str, url: str, through: str = "") ->
     spec = model.spec
     itl = float(parse_decimal(spec.objectives.itl.seconds)) if spec.objectives.itl else 0.1
     limit = float(parse_decimal(spec.objectives.ttft.seconds)) + 4 * itl
-    return ProbeTarget(model_key(model), spec.model.name, next(iter(spec.traffic.hostnames), ""), region, url, through,
-                       limit, spec.server.health_path if spec.server else "/health")
+    return ProbeTarget(
+        model_key(model),
+        spec.model.name,
+        next(iter(spec.traffic.hostnames), ""),
+        region,
+        url,
+        through,
+        limit,
+        spec.server.health_path if spec.server else "/health",
+    )
 
 
 def _serving(model: ModelDeployment, members: Mapping[str, Member]) -> list[str]:
-    return [entry.name for entry in model.spec.regions
-            if entry.name in members and members[entry.name].region.spec.gateway is not None]
+    return [
+        entry.name
+        for entry in model.spec.regions
+        if entry.name in members and members[entry.name].region.spec.gateway is not None
+    ]
 
 
 def targets(model: ModelDeployment, members: Mapping[str, Member]) -> list[ProbeTarget]:

@@ -62,6 +62,19 @@ class BadReference(PortError):
 
 
 @dataclass(frozen=True, slots=True)
+class Credentials:
+    """How to reach an API server, for a client that is not ours."""
+
+    server: str
+    ca_path: str | None
+    ca_data: str | bytes | None
+    token: str | None
+    certificate_path: str | None
+    private_key_path: str | None
+    insecure: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """A kind as the API names it."""
 
@@ -88,8 +101,12 @@ class Cluster(Protocol):
 
     async def read(self, ref: Ref) -> KubeObject | None: ...
 
-    async def find(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None,
-                   ) -> Sequence[KubeObject]: ...
+    async def find(
+        self,
+        kind: Kind,
+        namespace: str = "",
+        labels: Mapping[str, str] | None = None,
+    ) -> Sequence[KubeObject]: ...
 
     async def apply(self, body: KubeObject, *, dry_run: bool = False) -> KubeObject: ...
 
@@ -140,7 +157,7 @@ class Outcome(StrEnum):
     GOOD = "good"
     BAD = "bad"
     FULL = "full"
-    NO_PATH = "no path"      # the entry that the probe went by does not answer: says nothing about the region
+    NO_PATH = "no path"  # the entry that the probe went by does not answer: says nothing about the region
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +169,7 @@ class ProbeTarget:
     hostname: str
     region: str
     url: str
-    through: str = ""        # the entry region, empty: straight to the serve listener
+    through: str = ""  # the entry region, empty: straight to the serve listener
     limit_seconds: float = 3.0
     health_path: str = "/health"
 

@@ -19,7 +19,7 @@ from leeward.api.units import decimal_text
 from leeward.core.memory import to_record
 from leeward.core.plan import Plan, RegionPlan
 from leeward.core.verdict import Verdict
-from leeward.ports import Cluster, Conflict, KubeObject, PortError
+from leeward.ports import Cluster, KubeObject, PortError
 
 log = structlog.get_logger("record")
 Condit = tuple[str, bool | None, str, str]
@@ -35,8 +35,9 @@ class Recorder:
     dry_run: bool = False
     _written: dict[str, object] = field(default_factory=dict)
 
-    async def record(self, model: ModelDeployment, plan: Plan, ready: Mapping[str, int],
-                     problems: Mapping[str, PortError]) -> None:
+    async def record(
+        self, model: ModelDeployment, plan: Plan, ready: Mapping[str, int], problems: Mapping[str, PortError]
+    ) -> None:
         """Tell one model's tick.
 
         Raises:
@@ -61,11 +62,17 @@ class Recorder:
 
     def _tell(self, model: ModelDeployment, plan: Plan) -> None:
         for note in plan.notes:
-            (log.warning if note.warning else log.info)(note.sentence, model=model.key, kind=note.kind,
-                                                        region=note.region)
+            (log.warning if note.warning else log.info)(
+                note.sentence, model=model.key, kind=note.kind, region=note.region
+            )
         if plan.write_weights:
-            log.info("weights", model=model.key, reason=plan.reason, emergency=plan.emergency,
-                     weights={entry: dict(row) for entry, row in plan.weights})
+            log.info(
+                "weights",
+                model=model.key,
+                reason=plan.reason,
+                emergency=plan.emergency,
+                weights={entry: dict(row) for entry, row in plan.weights},
+            )
 
     async def _event(self, model: ModelDeployment, kind: str, sentence: str, warning: bool) -> None:
         try:
@@ -78,18 +85,35 @@ def _event_body(model: ModelDeployment, kind: str, sentence: str, warning: bool)
     moment = datetime.now(UTC)
     stamp = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
     metadata = model.metadata
-    return {"apiVersion": "v1", "kind": "Event",
-            "metadata": {"name": f"{metadata.name}.{moment.timestamp():.6f}".replace(".", "-"),
-                         "namespace": metadata.namespace},
-            "involvedObject": {"apiVersion": model.api_version, "kind": model.kind, "name": metadata.name,
-                               "namespace": metadata.namespace, "uid": metadata.uid},
-            "reason": kind, "message": sentence[:1024], "type": "Warning" if warning else "Normal",
-            "source": {"component": "leeward"}, "firstTimestamp": stamp, "lastTimestamp": stamp, "count": 1}
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {
+            "name": f"{metadata.name}.{moment.timestamp():.6f}".replace(".", "-"),
+            "namespace": metadata.namespace,
+        },
+        "involvedObject": {
+            "apiVersion": model.api_version,
+            "kind": model.kind,
+            "name": metadata.name,
+            "namespace": metadata.namespace,
+            "uid": metadata.uid,
+        },
+        "reason": kind,
+        "message": sentence[:1024],
+        "type": "Warning" if warning else "Normal",
+        "source": {"component": "leeward"},
+        "firstTimestamp": stamp,
+        "lastTimestamp": stamp,
+        "count": 1,
+    }
 
 
 def _mark(plan: Plan, ready: Mapping[str, int], conditions: list[Condit], generation: int | None) -> object:
-    lines = tuple((line.name, line.verdict, line.phase, line.weight, line.target_weight, line.replicas,
-                   ready.get(line.name)) for line in plan.regions)
+    lines = tuple(
+        (line.name, line.verdict, line.phase, line.weight, line.target_weight, line.replicas, ready.get(line.name))
+        for line in plan.regions
+    )
     return generation, lines, plan.weights, tuple(row[:3] for row in conditions), json.dumps(to_record(plan.memory))
 
 
@@ -99,21 +123,34 @@ def _conditions(plan: Plan, ready: Mapping[str, int], problems: Mapping[str, Por
     moving = plan.weights != plan.target or bool(short)
     problem = next(iter(problems.items()), None)
     return [
-        ("Ready", not short and problem is None,
-         problem[1].reason if problem else "ReplicasMissing" if short else "AllRegionsReady",
-         f"{problem[0]}: {problem[1]}; {problem[1].remedy}" if problem
-         else f"replicas are missing in {', '.join(short)}" if short else "every region runs what it should"),
-        ("TrafficHealthy", not plan.shortage, "Shortage" if plan.shortage else "DemandCarried",
-         f"{decimal_text(plan.shortage)} requests per second more than the regions can carry" if plan.shortage
-         else f"{', '.join(line.name for line in bad)} not healthy; the others carry the demand" if bad
-         else "every region is healthy"),
+        (
+            "Ready",
+            not short and problem is None,
+            problem[1].reason if problem else "ReplicasMissing" if short else "AllRegionsReady",
+            f"{problem[0]}: {problem[1]}; {problem[1].remedy}"
+            if problem
+            else f"replicas are missing in {', '.join(short)}"
+            if short
+            else "every region runs what it should",
+        ),
+        (
+            "TrafficHealthy",
+            not plan.shortage,
+            "Shortage" if plan.shortage else "DemandCarried",
+            f"{decimal_text(plan.shortage)} requests per second more than the regions can carry"
+            if plan.shortage
+            else f"{', '.join(line.name for line in bad)} not healthy; the others carry the demand"
+            if bad
+            else "every region is healthy",
+        ),
         ("Survivable", plan.survivable, "Proven" if plan.survivable else "NotSurvivable", plan.survivable_reason),
         ("Progressing", moving, "Moving" if moving else "Settled", plan.reason),
     ]
 
 
-def _status(model: ModelDeployment, plan: Plan, ready: Mapping[str, int],
-            conditions: list[Condit]) -> ModelDeploymentStatus:
+def _status(
+    model: ModelDeployment, plan: Plan, ready: Mapping[str, int], conditions: list[Condit]
+) -> ModelDeploymentStatus:
     lines = plan.regions
     unwell = [f"{line.name} {line.verdict}" for line in lines if line.verdict is not Verdict.HEALTHY]
     return ModelDeploymentStatus(
@@ -123,47 +160,52 @@ def _status(model: ModelDeployment, plan: Plan, ready: Mapping[str, int],
         weights_summary=" ".join(f"{line.name} {line.weight}" for line in lines),
         health=", ".join(unwell) or "healthy",
         regions=tuple(_line(line, ready) for line in lines),
-        weights=tuple(WeightRow(entry=entry, serving=tuple(
-            ServingWeight(region=name, percent=percent) for name, percent in row)) for entry, row in plan.weights),
-        memory=json.dumps(to_record(plan.memory), separators=(",", ":")))
+        weights=tuple(
+            WeightRow(entry=entry, serving=tuple(ServingWeight(region=name, percent=percent) for name, percent in row))
+            for entry, row in plan.weights
+        ),
+        memory=json.dumps(to_record(plan.memory), separators=(",", ":")),
+    )
 
 
 def _line(line: RegionPlan, ready: Mapping[str, int]) -> RegionLine:
     sentence = line.verdict_reason + (f"; {line.phase_reason}" if line.phase_reason else "")
     return RegionLine(
-        name=line.name, verdict=line.verdict, phase=line.phase, weight=line.weight, target_weight=line.target_weight,
-        capacity=decimal_text(line.capacity), utilization=line.utilization_percent,
-        replicas=ReplicaCount(ready=ready.get(line.name, 0), desired=line.replicas), reason=sentence)
+        name=line.name,
+        verdict=line.verdict,
+        phase=line.phase,
+        weight=line.weight,
+        target_weight=line.target_weight,
+        capacity=decimal_text(line.capacity),
+        utilization=line.utilization_percent,
+        replicas=ReplicaCount(ready=ready.get(line.name, 0), desired=line.replicas),
+        reason=sentence,
+    )
 
 
 def _condition(model: ModelDeployment, row: Condit) -> Condition:
     kind, holds, reason, message = row
     status = "Unknown" if holds is None else str(holds)
     before = condition_of(model.status.conditions, kind)
-    since = before.last_transition_time if before and before.status == status else \
-        datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return Condition(type=kind, status=status, reason=reason, message=message,
-                     observed_generation=model.metadata.generation, last_transition_time=since)
+    since = (
+        before.last_transition_time
+        if before and before.status == status
+        else datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    )
+    return Condition(
+        type=kind,
+        status=status,
+        reason=reason,
+        message=message,
+        observed_generation=model.metadata.generation,
+        last_transition_time=since,
+    )
 
 
 def _status_body(model: ModelDeployment, status: ModelDeploymentStatus) -> KubeObject:
-    return {"apiVersion": model.api_version, "kind": model.kind,
-            "metadata": {"name": model.metadata.name, "namespace": model.metadata.namespace},
-            "status": status.wire()}
-
-
-async def write_region_status(home: Cluster, name: str, generation: int | None, rows: list[Condit],
-                              before: tuple[Condition, ...]) -> None:
-    """Write a Region's conditions (they differ from what was written before; the caller saw to that)."""
-    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    conditions = []
-    for kind, holds, reason, message in rows:
-        status = "Unknown" if holds is None else str(holds)
-        old = condition_of(before, kind)
-        conditions.append({"type": kind, "status": status, "reason": reason, "message": message[:1024],
-                           "lastTransitionTime": old.last_transition_time if old and old.status == status else stamp})
-    try:
-        await home.apply_status({"apiVersion": "leeward.dev/v1alpha1", "kind": "Region", "metadata": {"name": name},
-                                 "status": {"conditions": conditions, "observedGeneration": generation}})
-    except Conflict:
-        log.info("somebody else wrote the Region's status; it is written by the next tick", region=name)
+    return {
+        "apiVersion": model.api_version,
+        "kind": model.kind,
+        "metadata": {"name": model.metadata.name, "namespace": model.metadata.namespace},
+        "status": status.wire(),
+    }

@@ -41,28 +41,33 @@ class ReachBook:
 
     def readings(self, region: str, regions: Iterable[str], now_ms: int, fresh_ms: int) -> tuple[ReachReading, ...]:
         """Every observer's fresh view of one region, with how many of the other regions that observer reaches."""
-        others = [name for name in regions if name != region]
         found = []
+        names = list(regions)
         for observer in sorted({observer for observer, seen in self._seen if seen == region}):
             entry = self._seen[observer, region]
             age = now_ms - entry.seen_ms
             if age <= fresh_ms:
                 failing = 0 if entry.failing_since_ms is None else max(1, now_ms - entry.failing_since_ms)
-                reached, total = self._reached(observer, others, now_ms, fresh_ms)
+                reached, total = self._reached(observer, names, now_ms, fresh_ms)
                 found.append(ReachReading(observer, failing, age, reached, total))
         return tuple(found)
 
-    def _reached(self, observer: str, others: list[str], now_ms: int, fresh_ms: int) -> tuple[int, int]:
-        views = [self._seen.get((observer, other)) for other in others if observer != f"via {other}"]
-        fresh = [view for view in views if view is not None and now_ms - view.seen_ms <= fresh_ms]
-        reached = sum(view.failing_since_ms is None for view in fresh)
-        itself = 1 if observer.removeprefix("via ") in others else 0
-        return reached + itself, len(others)
+    def _reached(self, observer: str, names: list[str], now_ms: int, fresh_ms: int) -> tuple[int, int]:
+        """How many of the regions other than its own an observer reaches: counting itself, it would trust itself
+        while it is cut off."""
+        others = [name for name in names if name != observer.removeprefix("via ")]
+        views = [self._seen.get((observer, other)) for other in others]
+        reached = sum(
+            view is not None and now_ms - view.seen_ms <= fresh_ms and view.failing_since_ms is None for view in views
+        )
+        return reached, len(others)
 
-    def failing_longest_ms(self, now_ms: int, fresh_ms: int) -> int:
-        """How long the longest unbroken failure among fresh views lasts, 0 when all answer."""
-        return max((now_ms - view.failing_since_ms for view in self._seen.values()
-                    if view.failing_since_ms is not None and now_ms - view.seen_ms <= fresh_ms), default=0)
+    def lasting(self, at_least_ms: int, now_ms: int) -> int:
+        """How many views have failed without a break for at least so long."""
+        return sum(
+            view.failing_since_ms is not None and now_ms - view.failing_since_ms >= at_least_ms
+            for view in self._seen.values()
+        )
 
     def forget(self, regions: set[str]) -> None:
         """Drop regions that are no more."""
@@ -110,8 +115,9 @@ class ProbeBook:
         return all(not probe.good for probe in newest) if newest else None
 
     def _paths(self, model: ModelKey, region: str) -> list[tuple[str, deque[_Probe]]]:
-        return sorted((path, kept) for (key, name, path), kept in self._probes.items()
-                      if key == model and name == region and kept)
+        return sorted(
+            (path, kept) for (key, name, path), kept in self._probes.items() if key == model and name == region and kept
+        )
 
     @staticmethod
     def _tally(kept: deque[_Probe], window_ms: int, now_ms: int) -> Tally:

@@ -26,8 +26,9 @@ class Store:
     def put(self, document: KubeObject) -> None:
         """Take in an object as the API server sent it. A change of status alone wakes nobody."""
         known: dict[str, ModelDeployment] | dict[str, Region]
-        known, kind = (self.models, ModelDeployment) if document["kind"] == ModelDeployment.KIND else \
-            (self.regions, Region)
+        known, kind = (
+            (self.models, ModelDeployment) if document["kind"] == ModelDeployment.KIND else (self.regions, Region)
+        )
         key = key_of(document)
         try:
             read = kind.read(document)

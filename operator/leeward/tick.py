@@ -23,7 +23,8 @@ from leeward.core.plan import Plan
 from leeward.core.spec import ModelSpec
 from leeward.observe import Observer, model_key, now_ms
 from leeward.ports import KubeObject, PortError
-from leeward.record import Condit, Recorder, write_region_status
+from leeward.record import Recorder
+from leeward.record_regions import RegionRecorder
 from leeward.settings import Settings
 from leeward.store import Store
 from leeward.translate import model_spec
@@ -31,6 +32,8 @@ from leeward.translate import model_spec
 DEFINITIVE_MS = 3_000
 _PATIENCE_SECONDS = 1.2
 _HURRY_SECONDS = 0.25
+_ALARM_SECONDS = 0.1
+_OPEN_WITHOUT_ALL_SECONDS = 120.0
 
 log = structlog.get_logger("tick")
 
@@ -40,8 +43,11 @@ class Known:
     """What is remembered of one model between ticks."""
 
     memory: Memory
-    applied: object = None          # what `ensure` last brought in line, None: do it again
-    serving: bool = False           # users have been let in
+    applied: object = None  # what `ensure` last brought in line, None: do it again
+    serving: bool = False  # users have been let in
+    ensuring: "asyncio.Task[None] | None" = None
+    failed: dict[str, PortError] = field(default_factory=dict)
+    since: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -53,17 +59,17 @@ class Loop:
     members: Members
     observer: Observer
     recorder: Recorder
+    region_recorder: RegionRecorder
     debts: cleanup.Debts
     telemetry: Telemetry
     liveness: Liveness
     known: dict[str, Known] = field(default_factory=dict)
     alarm: asyncio.Event = field(default_factory=asyncio.Event)
     _swept: float = 0.0
-    _region_marks: dict[str, object] = field(default_factory=dict)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tick until `stop` is set. A tick that fails is told and the next one starts afresh."""
-        reach = asyncio.create_task(self._watch_reach(stop))
+        beside = [asyncio.create_task(self._watch_reach(stop)), asyncio.create_task(self._watch_alarm(stop))]
         try:
             while not stop.is_set():
                 hurried = self.alarm.is_set()
@@ -72,7 +78,8 @@ class Loop:
                 await self._timed(hurried)
                 await self._until_next(stop)
         finally:
-            reach.cancel()
+            for task in beside:
+                task.cancel()
             await self.observer.close()
 
     async def _timed(self, hurried: bool) -> None:
@@ -93,7 +100,7 @@ class Loop:
             wait.cancel()
 
     async def _watch_reach(self, stop: asyncio.Event) -> None:
-        """Ask once a second, each second's questions on their own; raise the alarm on what is new or definitive."""
+        """Ask every second, each second's questions on their own."""
         pending: set[asyncio.Task[None]] = set()
         while not stop.is_set():
             task = asyncio.create_task(self._ask_reach())
@@ -102,11 +109,18 @@ class Loop:
             await asyncio.sleep(self.settings.reach_interval)
 
     async def _ask_reach(self) -> None:
-        changed = await self.observer.ask_reach(self.members.found, self.store.models)
-        lasting = self.observer.reach.failing_longest_ms(now_ms(), 4_000)
-        crossed = DEFINITIVE_MS <= lasting < DEFINITIVE_MS + 2_000
-        if changed or crossed:
+        if await self.observer.ask_reach(self.members.found, self.store.models):
             self.alarm.set()
+
+    async def _watch_alarm(self, stop: asyncio.Event) -> None:
+        """Raise the alarm in the moment in which a failure has lasted long enough to be definitive."""
+        before = 0
+        while not stop.is_set():
+            lasting = self.observer.reach.lasting(DEFINITIVE_MS, now_ms())
+            if lasting > before:
+                self.alarm.set()
+            before = lasting
+            await asyncio.sleep(_ALARM_SECONDS)
 
     async def tick(self, hurried: bool) -> None:
         """One tick over all models."""
@@ -148,23 +162,48 @@ class Loop:
         return self.known[model.key]
 
     async def _apply(self, model: ModelDeployment, spec: ModelSpec, plan: Plan, known: Known) -> dict[str, PortError]:
-        task = apply.Task(model, self.members.found, plan, self._ready(model, spec))
+        """Weights at once; everything else beside the loop, so that a slow region never holds up a decision."""
+        reachable = frozenset(self._reachable(spec))
+        task = apply.Task(model, self.members.found, plan, self._ready(model, spec), reachable)
         failed: dict[str, PortError] = {}
         if known.serving and not spec.frozen:
-            outcomes = await apply.write_weights(task, self._routes(model, spec))
-            failed |= outcomes.failed
-        mark = (model.metadata.generation, tuple((line.name, line.replicas, task.ready.get(line.name))
-                                                 for line in plan.regions), tuple(self._reachable(spec)))
-        if not plan.emergency and known.applied != mark:
-            await cleanup.hold(self.recorder.home, model)
-            outcomes, known.serving = await apply.ensure(task)
-            failed |= outcomes.failed
-            known.applied = mark if known.serving and not outcomes.failed else None
-            if outcomes.written:
-                log.info("brought in line", model=model.key, written=outcomes.written)
+            failed = (await apply.write_weights(task, self._routes(model, spec))).failed
+        mark = (
+            model.metadata.generation,
+            tuple((line.name, line.replicas, task.ready.get(line.name)) for line in plan.regions),
+            tuple(sorted(reachable)),
+        )
+        idle = known.ensuring is None or known.ensuring.done()
+        if not plan.emergency and known.applied != mark and idle:
+            known.ensuring = asyncio.create_task(self._ensure(task, known, mark))
         for region, error in failed.items():
             self.telemetry.errors.labels(region, error.reason).inc()
-        return failed
+        return failed | known.failed
+
+    async def _ensure(self, task: apply.Task, known: Known, mark: object) -> None:
+        """Bring a model's objects in line; the next tick sees what became of it."""
+        model = task.model
+        try:
+            await cleanup.hold(self.recorder.home, model)
+            outcomes, known.serving = await apply.ensure(task, known.serving or self._open(task, known))
+        except PortError as error:
+            log.warning("a model could not be brought in line", model=model.key, error=str(error), remedy=error.remedy)
+            return
+        except Exception:
+            log.exception("a model could not be brought in line", model=model.key)
+            return
+        known.failed = outcomes.failed
+        known.applied = mark if known.serving and not outcomes.failed else None
+        if outcomes.written:
+            log.info("brought in line", model=model.key, written=outcomes.written)
+            self.alarm.set()
+
+    def _open(self, task: apply.Task, known: Known) -> bool:
+        """May users be let in for the first time? When all reachable regions are ready, or some, after a while."""
+        if any(self.observer.regions[name].routes.get(model_key(task.model)) for name in task.reachable):
+            return True
+        ready = [task.ready.get(name, 0) > 0 for name in task.reachable]
+        return all(ready) or (any(ready) and time.monotonic() - known.since > _OPEN_WITHOUT_ALL_SECONDS)
 
     def _routes(self, model: ModelDeployment, spec: ModelSpec) -> dict[str, KubeObject]:
         """The users routes that could be read just now."""
@@ -177,8 +216,9 @@ class Loop:
         return found
 
     def _reachable(self, spec: ModelSpec) -> list[str]:
-        return [name for name in spec.region_names
-                if (sight := self.observer.regions.get(name)) and sight.api_error is None]
+        return [
+            name for name in spec.region_names if (sight := self.observer.regions.get(name)) and sight.api_error is None
+        ]
 
     def _ready(self, model: ModelDeployment, spec: ModelSpec) -> dict[str, int]:
         key = model_key(model)
@@ -218,7 +258,7 @@ class Loop:
             return
         self._swept = time.monotonic()
         await self.members.refresh(self.store.regions)
-        await asyncio.gather(*(self._check(member) for member in self.members.found.values()))
+        await asyncio.gather(*(self._check(member) for member in self.members.found.values() if self._answers(member)))
         for known in self.known.values():
             known.applied = None
         gone = set(self.known) - set(self.store.models)
@@ -245,26 +285,17 @@ class Loop:
         except PortError as error:
             log.info("a region's Gateway cannot be looked at", region=member.region.metadata.name, error=str(error))
 
+    def _answers(self, member: Member) -> bool:
+        sight = self.observer.regions.get(member.region.metadata.name)
+        return sight is None or sight.api_error is None
+
     async def _regions(self) -> None:
         """Staleness metrics, and each Region's conditions when they changed."""
-        now = now_ms()
         for name, member in self.members.found.items():
             sight = self.observer.regions.get(name)
-            if sight is None:
-                continue
-            for source, seen in (("api", sight.api_seen_ms), ("metrics", sight.metrics_seen_ms)):
-                if seen:
-                    self.telemetry.staleness.labels(name, source).set((now - seen) / 1000)
-            rows = region_conditions(member, sight.api_error, sight.metrics_error)
-            mark = tuple(row[:3] for row in rows)
-            if self._region_marks.get(name) == mark or self.settings.dry_run:
-                continue
-            try:
-                await write_region_status(self.recorder.home, name, member.region.metadata.generation, rows,
-                                          member.region.status.conditions)
-                self._region_marks[name] = mark
-            except PortError as error:
-                log.warning("a Region's status could not be written", region=name, error=str(error))
+            if sight is not None:
+                self.telemetry.show_staleness(name, now_ms(), sight.api_seen_ms, sight.metrics_seen_ms)
+                await self.region_recorder.record(member, sight.api_error, sight.metrics_error)
 
 
 class RegionMissing(PortError):
@@ -272,23 +303,6 @@ class RegionMissing(PortError):
 
     reason = "RegionMissing"
     remedy = "make the Region, or take it out of spec.regions"
-
-
-def region_conditions(member: Member, api_error: PortError | None, metrics_error: PortError | None) -> list[Condit]:
-    """Reachable, MetricsFresh and Ready of one region; the first problem is Ready's reason."""
-    problem = member.problem or api_error
-    no_metrics = member.region.spec.prometheus is None
-    return [
-        ("Reachable", member.cluster is not None and api_error is None,
-         (api_error or problem).reason if (api_error or (problem and member.cluster is None)) else "Answers",
-         str(api_error or (problem if member.cluster is None else "") or "the API server answers")),
-        ("MetricsFresh", None if no_metrics else metrics_error is None,
-         "NoPrometheus" if no_metrics else metrics_error.reason if metrics_error else "Answers",
-         "no Prometheus is named; probes and readiness judge alone" if no_metrics
-         else str(metrics_error or "Prometheus answers")),
-        ("Ready", problem is None, problem.reason if problem else "Ready",
-         f"{problem}; {problem.remedy}" if problem else "models can be served here"),
-    ]
 
 
 def _parsed(text: str | None) -> object:

@@ -23,12 +23,22 @@ def model_spec(model: ModelDeployment, regions: dict[str, Region], settings: Set
     return ModelSpec(
         key=model.key,
         regions=tuple(
-            RegionSpec(entry.name, entry.share, entry.replicas.min, entry.replicas.max,
-                       tuple(sorted(regions[entry.name].spec.failure_domains.items())))
-            for entry in spec.regions if serves(regions.get(entry.name))),
+            RegionSpec(
+                entry.name,
+                entry.share,
+                entry.replicas.min,
+                entry.replicas.max,
+                tuple(sorted(regions[entry.name].spec.failure_domains.items())),
+            )
+            for entry in spec.regions
+            if serves(regions.get(entry.name))
+        ),
         capacity=_capacity(model),
-        objectives=Objectives(parse_percent(spec.objectives.availability), spec.objectives.ttft.percentile,
-                              parse_decimal(spec.objectives.ttft.seconds)),
+        objectives=Objectives(
+            parse_percent(spec.objectives.availability),
+            spec.objectives.ttft.percentile,
+            parse_decimal(spec.objectives.ttft.seconds),
+        ),
         traffic=TrafficSpec(spec.traffic.policy, spec.traffic.max_step, duration_ms(spec.traffic.min_interval)),
         failover=spec.failover.mode,
         failback=_failback(model),
@@ -47,20 +57,34 @@ def serves(region: Region | None) -> bool:
 
 def _capacity(model: ModelDeployment) -> CapacitySpec:
     capacity = model.spec.capacity
-    return CapacitySpec(parse_decimal(capacity.requests_per_second_per_replica), capacity.concurrency_per_replica,
-                        Fraction(capacity.target_utilization, 100), duration_ms(capacity.scale_down_after))
+    return CapacitySpec(
+        parse_decimal(capacity.requests_per_second_per_replica),
+        capacity.concurrency_per_replica,
+        Fraction(capacity.target_utilization, 100),
+        duration_ms(capacity.scale_down_after),
+    )
 
 
 def _failback(model: ModelDeployment) -> FailbackSpec:
     failback = model.spec.failback
-    return FailbackSpec(failback.mode, duration_ms(failback.bake), tuple(failback.steps), failback.min_requests,
-                        duration_ms(failback.clean_after_degraded), duration_ms(failback.clean_after_failed))
+    return FailbackSpec(
+        failback.mode,
+        duration_ms(failback.bake),
+        tuple(failback.steps),
+        failback.min_requests,
+        duration_ms(failback.clean_after_degraded),
+        duration_ms(failback.clean_after_failed),
+    )
 
 
 def _guards(model: ModelDeployment) -> GuardLimits:
     failover, failback = model.spec.failover, model.spec.failback
     return GuardLimits(
-        cooldown_ms=duration_ms(failover.cooldown), failovers_per_hour=failover.max_per_hour,
-        writes_per_hour=failover.writes_per_hour, advantage=Fraction(failover.advantage_percent, 100),
-        flap_penalty_stop=failback.flap_penalty_stop, flap_penalty_resume=failback.flap_penalty_resume,
-        starting_grace_ms=duration_ms(failover.starting_grace))
+        cooldown_ms=duration_ms(failover.cooldown),
+        failovers_per_hour=failover.max_per_hour,
+        writes_per_hour=failover.writes_per_hour,
+        advantage=Fraction(failover.advantage_percent, 100),
+        flap_penalty_stop=failback.flap_penalty_stop,
+        flap_penalty_resume=failback.flap_penalty_resume,
+        starting_grace_ms=duration_ms(failover.starting_grace),
+    )

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
+
 from leeward.api.common import GROUP, VERSION
 from leeward.api.crd import crds
 from leeward.api.modeldeployment import ModelDeployment
@@ -222,10 +223,7 @@ def test_example_region_is_accepted_and_read(server: Server, document: Document)
 
 
 def test_example_model_is_accepted_and_read(server: Server) -> None:
-    assert (
-        ModelDeployment.read(server.create(model_document())).spec
-        == ModelDeployment.read(model_document()).spec
-    )
+    assert ModelDeployment.read(server.create(model_document())).spec == ModelDeployment.read(model_document()).spec
 
 
 GOOD_MODELS: list[tuple[str, Any]] = [
@@ -237,7 +235,6 @@ GOOD_MODELS: list[tuple[str, Any]] = [
     ("spec.failback.steps", [100]),
     ("spec.failover.cooldown", "0s"),
     ("spec.traffic.hostnames", ["*.models.example.com"]),
-    ("spec.traffic.requestBufferLimit", 65536),
     ("spec.redundancy.survive", "provider"),
     ("spec.freeze", True),
 ]
@@ -279,9 +276,7 @@ def test_server_fills_the_same_defaults_as_the_models(server: Server) -> None:
 
 def without_empty(part: Document) -> Document:
     """`part` without the lists and maps that are empty: the API server does not fill those in."""
-    trimmed = {
-        name: without_empty(value) if isinstance(value, dict) else value for name, value in part.items()
-    }
+    trimmed = {name: without_empty(value) if isinstance(value, dict) else value for name, value in part.items()}
     return {name: value for name, value in trimmed.items() if value not in ([], {})}
 
 

@@ -36,8 +36,12 @@ def aims(draw: st.DrawFn, holding: bool = True) -> Aim:
     rows: Rows = {n: draw(rows_of_100(size)) for n in names}
     held = frozenset(draw(st.lists(st.sampled_from(names), max_size=2))) if holding else frozenset()
     return Aim(
-        draw(st.sampled_from(TrafficPolicy)), {n: draw(rates) for n in names}, {n: draw(positive) for n in names},
-        {n: draw(share_values) for n in names}, held, rows,
+        draw(st.sampled_from(TrafficPolicy)),
+        {n: draw(rates) for n in names},
+        {n: draw(positive) for n in names},
+        {n: draw(share_values) for n in names},
+        held,
+        rows,
     )
 
 
@@ -108,7 +112,7 @@ def test_rounding_respects_caps_while_they_allow(fill: tuple) -> None:
     limits = {n: int(100 * caps[n] / demand) for n in caps}
     row = round_row({n: 100 * load[n] / demand for n in caps}, limits)
     if sum(limits.values()) >= 100:
-        lifted = {n for n in row if load[n] > 0 and limits[n] == 0}      # never to nothing by rounding
+        lifted = {n for n in row if load[n] > 0 and limits[n] == 0}  # never to nothing by rounding
         assert all(row[n] <= limits[n] for n in row if n not in lifted)
 
 
@@ -168,8 +172,11 @@ def test_a_region_with_capacity_and_share_is_used_and_home_comes_first(aim: Aim)
 @given(aims())
 def test_the_order_of_regions_changes_nothing(aim: Aim) -> None:
     turned = Aim(
-        aim.policy, dict(reversed(aim.usable.items())), dict(reversed(aim.demand.items())),
-        dict(reversed(aim.shares.items())), aim.held,
+        aim.policy,
+        dict(reversed(aim.usable.items())),
+        dict(reversed(aim.demand.items())),
+        dict(reversed(aim.shares.items())),
+        aim.held,
         {entry: dict(reversed(row.items())) for entry, row in reversed(aim.rows.items())},
     )
     assert target_rows(turned) == target_rows(aim)

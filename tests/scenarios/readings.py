@@ -58,16 +58,23 @@ def gray(name: str, share: int = 20) -> RegionReadings:
 def crashed(name: str) -> RegionReadings:
     """No ready replica, and every probe fails."""
     return well(
-        name, ready=ReadyReading(0, 4, 1_000), probe_failing=True,
-        outcomes=(counts(name, 300, 300),), latency=None, load=None,
+        name,
+        ready=ReadyReading(0, 4, 1_000),
+        probe_failing=True,
+        outcomes=(counts(name, 300, 300),),
+        latency=None,
+        load=None,
     )
 
 
 def lost(name: str, failing_ms: int = 3_000) -> RegionReadings:
     """Cut off: two observers do not reach it, and nothing else is known."""
     return RegionReadings(
-        name, reach=(answers("op-1", failing_ms, 1), answers("op-2", failing_ms, 1)), probe_failing=True,
-        api_answers=False, metrics_answer=False,
+        name,
+        reach=(answers("op-1", failing_ms, 1), answers("op-2", failing_ms, 1)),
+        probe_failing=True,
+        api_answers=False,
+        metrics_answer=False,
     )
 
 

@@ -178,13 +178,16 @@ class World:
     def snapshot(self) -> Snapshot:
         """What the observer sees now."""
         readable = {
-            e: row for e, row in self.rows.items()
+            e: row
+            for e, row in self.rows.items()
             if self.regions[e].api and not self.regions[e].cut and not self._blind(e)
         }
         return Snapshot(
-            observer=f"op-{self.observer}", taken_ms=self.now_ms,
+            observer=f"op-{self.observer}",
+            taken_ms=self.now_ms,
             regions=tuple(self._readings(name) for name in self.spec.region_names),
-            weights=tuple((e, tuple(row.items())) for e, row in readable.items()), evacuated=self.evacuated,
+            weights=tuple((e, tuple(row.items())) for e, row in readable.items()),
+            evacuated=self.evacuated,
         )
 
     @property
@@ -204,13 +207,15 @@ class World:
             reach=tuple(self._reach(observer, name) for observer in self.spec.region_names),
             ready=ReadyReading(0 if region.crashed else region.ready, region.desired, 1000) if api else None,
             load=LoadReading(Fraction(int(self.loads[name] * 1000), 1000), 8, 0, 1000) if metrics else None,
-            api_answers=api, metrics_answer=metrics,
+            api_answers=api,
+            metrics_answer=metrics,
             entry_requests_per_second=Fraction(int(self.rates[name] * 1000), 1000) if metrics else None,
         )
 
     def _outcomes(self, name: str, engine: bool) -> tuple[Counts, ...]:
         counts = tuple(
-            self._counts(entry, self.entries[entry, name]) for entry in self.spec.region_names
+            self._counts(entry, self.entries[entry, name])
+            for entry in self.spec.region_names
             if self.regions[entry].metrics and not self.regions[entry].cut and not self._blind(entry)
         )
         return (*counts, self._counts("engine", self.engines[name])) if engine else counts

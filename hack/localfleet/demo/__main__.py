@@ -85,12 +85,12 @@ async def _inside(fleet: Fleet, numbers: tuple[int, ...], rate: float, out: Path
         await asyncio.sleep(20)
         player = Player(stage, watch, load, _limit(), console, stop)
         with contextlib.suppress(asyncio.CancelledError):
-            for scene, region in chosen_regions(stage, [each for each in SCENES
-                                                        if not numbers or each.number in numbers]):
+            for scene, region in chosen_regions(
+                stage, [each for each in SCENES if not numbers or each.number in numbers]
+            ):
                 await player.play(scene, region)
         settings = {"rate": rate, **documents(MODEL_FILE)[0]["spec"]["failback"]}
-        report.write(out, player.played, player.results, load.records, watch.samples, watch.sayings, _limit(),
-                     settings)
+        report.write(out, player.played, player.results, load.records, watch.samples, watch.sayings, _limit(), settings)
         console.print(report.table(player.results))
     finally:
         interrupted = stop.is_set()

@@ -51,30 +51,49 @@ class Figures:
     weight_changes: int
 
 
-def figures(played: Played, records: Sequence[Record], samples: Sequence[Sample], sayings: Sequence[Saying],
-            limit: int, minute: float = 60.0) -> Figures:
+def figures(
+    played: Played,
+    records: Sequence[Record],
+    samples: Sequence[Sample],
+    sayings: Sequence[Saying],
+    limit: int,
+    minute: float = 60.0,
+) -> Figures:
     """One scene's figures; `limit` is what a serve listener admits at once."""
     ended = min(played.fault + minute, played.healed)
     after = [record for record in records if played.fault <= record.t < ended]
     flying = [record for record in records if record.t < played.fault < record.t + record.total]
     inside = [sample for sample in samples if played.began <= sample.t <= played.ended]
     failed = sum(record.failed for record in after)
-    active = [count for sample in inside if played.fault <= sample.t < played.healed
-              for name, count in sample.active.items() if name != played.region]
+    active = [
+        count
+        for sample in inside
+        if played.fault <= sample.t < played.healed
+        for name, count in sample.active.items()
+        if name != played.region
+    ]
     return Figures(
-        scene=played.number, title=played.title, region=played.region,
+        scene=played.number,
+        title=played.title,
+        region=played.region,
         detected_seconds=_detected(played, sayings),
         drained_seconds=_drained(played, inside),
-        good_again_seconds=_since(first_good_window(
-            [record for record in records if record.t < played.ended], played.fault), played.fault),
-        requests=len(after), failed=failed, refused=sum(record.refused for record in after),
+        good_again_seconds=_since(
+            first_good_window([record for record in records if record.t < played.ended], played.fault), played.fault
+        ),
+        requests=len(after),
+        failed=failed,
+        refused=sum(record.refused for record in after),
         failed_percent=round(100 * failed / len(after), 2) if after else 0.0,
-        in_flight_at_fault=len(flying), in_flight_lost=sum(record.failed for record in flying),
+        in_flight_at_fault=len(flying),
+        in_flight_lost=sum(record.failed for record in flying),
         longest_refusal_seconds=_longest_refusal(after),
         peak_survivor_percent=round(100 * max(active, default=0) / limit, 1),
         peak_survivor_active=max(active, default=0),
         failback_seconds=_failback(played, inside),
-        wrong_shifts=_wrong_shifts(played, inside), weight_changes=_changes(inside))
+        wrong_shifts=_wrong_shifts(played, inside),
+        weight_changes=_changes(inside),
+    )
 
 
 def _since(moment: float | None, origin: float) -> float | None:
@@ -82,8 +101,17 @@ def _since(moment: float | None, origin: float) -> float | None:
 
 
 def _detected(played: Played, sayings: Sequence[Saying]) -> float | None:
-    moment = next((saying.t for saying in sayings if saying.t >= played.fault and saying.region == played.region
-                   and saying.kind == "VerdictChanged" and "failed" in saying.sentence), None)
+    moment = next(
+        (
+            saying.t
+            for saying in sayings
+            if saying.t >= played.fault
+            and saying.region == played.region
+            and saying.kind == "VerdictChanged"
+            and "failed" in saying.sentence
+        ),
+        None,
+    )
     return _since(moment, played.fault)
 
 
@@ -114,8 +142,12 @@ def _wrong_shifts(played: Played, samples: Sequence[Sample]) -> int:
     """How often a region that had no fault lost all its weight at an entry that can be read."""
     wrong, previous = 0, None
     for sample in samples:
-        lost = {(entry, name) for entry, row in sample.weights.items() for name, weight in row.items()
-                if weight == 0 and (name != played.region or not played.shifts)}
+        lost = {
+            (entry, name)
+            for entry, row in sample.weights.items()
+            for name, weight in row.items()
+            if weight == 0 and (name != played.region or not played.shifts)
+        }
         if previous is not None:
             wrong += len(lost - previous)
         previous = lost

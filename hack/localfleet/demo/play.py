@@ -16,7 +16,7 @@ from localfleet.demo.watch import Watch
 from localfleet.layout import RegionHost
 from localfleet.load.generator import Load
 
-_COLOURS = {"VerdictChanged": "yellow", "Weights": "cyan", "PhaseChanged": "green"}
+_COLOURS = {"VerdictChanged": "yellow", "WeightsChanged": "cyan", "PhaseChanged": "green"}
 
 
 @dataclass
@@ -44,8 +44,11 @@ class Player:
         await self._tell_for(scene.fault_seconds - (time.time() - fault))
         healed = time.time()
         await faults.heal(region)
-        self._say(f"[green]healed[/]: {region.name} is mended; Leeward goes back in steps" if scene.shifts
-                  else f"[green]healed[/]: {region.name} is mended")
+        self._say(
+            f"[green]healed[/]: {region.name} is mended; Leeward goes back in steps"
+            if scene.shifts
+            else f"[green]healed[/]: {region.name} is mended"
+        )
         before = self._weights_before(fault)
         await self._await_return(before, failback_seconds if scene.shifts else 20.0)
         await self._drain_flights(fault)
@@ -55,8 +58,14 @@ class Player:
         self._summary(self.results[-1])
 
     def _weights_before(self, moment: float) -> dict[str, dict[str, int]]:
-        return next((sample.weights for sample in reversed(self.watch.samples)
-                     if sample.t < moment and len(sample.weights) == len(self.stage.fleet.region_names)), {})
+        return next(
+            (
+                sample.weights
+                for sample in reversed(self.watch.samples)
+                if sample.t < moment and len(sample.weights) == len(self.stage.fleet.region_names)
+            ),
+            {},
+        )
 
     async def _await_return(self, before: dict[str, dict[str, int]], seconds: float) -> None:
         """Until every entry holds what it held before, or time is up; then a little longer."""
@@ -81,7 +90,9 @@ class Player:
             raise asyncio.CancelledError
 
     def _tell(self) -> None:
-        for saying in self.watch.sayings[self._told:]:
+        for saying in self.watch.sayings[self._told :]:
+            if saying.kind == "Weights":  # WeightsChanged tells the same in more words
+                continue
             colour = _COLOURS.get(saying.kind, "white")
             self._say(f"[{colour}]Leeward[/]: {saying.sentence}", saying.t)
         self._told = len(self.watch.sayings)
@@ -91,10 +102,13 @@ class Player:
         self.console.print(f"[dim]{clock}[/]  {text}", soft_wrap=True)
 
     def _summary(self, found: Figures) -> None:
-        self._say(f"[bold]{found.failed} of {found.requests}[/] requests begun after the fault failed "
-                  f"({found.failed_percent} %), {found.refused} refused; good again after {_seconds(found.good_again_seconds)}, "
-                  f"weight 0 after {_seconds(found.drained_seconds)}, back after {_seconds(found.failback_seconds)}; "
-                  f"in flight lost {found.in_flight_lost} of {found.in_flight_at_fault}")
+        self._say(
+            f"[bold]{found.failed} of {found.requests}[/] requests begun after the fault failed "
+            f"({found.failed_percent} %), {found.refused} refused; "
+            f"good again after {_seconds(found.good_again_seconds)}, "
+            f"weight 0 after {_seconds(found.drained_seconds)}, back after {_seconds(found.failback_seconds)}; "
+            f"in flight lost {found.in_flight_lost} of {found.in_flight_at_fault}"
+        )
 
 
 def _seconds(value: float | None) -> str:

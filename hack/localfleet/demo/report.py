@@ -13,12 +13,21 @@ from localfleet.demo.watch import Sample, Saying
 from localfleet.load.records import Record
 
 _COLUMNS: tuple[tuple[str, str], ...] = (
-    ("scene", "scene"), ("region", "region"), ("detected_seconds", "failed after, s"),
-    ("drained_seconds", "weight 0 after, s"), ("good_again_seconds", "99 % good after, s"),
-    ("requests", "requests in the minute"), ("failed", "failed"), ("failed_percent", "failed, %"),
-    ("refused", "refused"), ("in_flight_lost", "in flight lost"), ("in_flight_at_fault", "in flight"),
-    ("peak_survivor_percent", "peak of survivors, %"), ("failback_seconds", "back after, s"),
-    ("wrong_shifts", "wrong shifts"))
+    ("scene", "scene"),
+    ("region", "region"),
+    ("detected_seconds", "failed after, s"),
+    ("drained_seconds", "weight 0 after, s"),
+    ("good_again_seconds", "99 % good after, s"),
+    ("requests", "requests in the minute"),
+    ("failed", "failed"),
+    ("failed_percent", "failed, %"),
+    ("refused", "refused"),
+    ("in_flight_lost", "in flight lost"),
+    ("in_flight_at_fault", "in flight"),
+    ("peak_survivor_percent", "peak of survivors, %"),
+    ("failback_seconds", "back after, s"),
+    ("wrong_shifts", "wrong shifts"),
+)
 
 
 def table(results: Sequence[Figures]) -> str:
@@ -32,53 +41,95 @@ def _cell(value: object) -> str:
     return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def write(folder: Path, played: Sequence[Played], results: Sequence[Figures], records: Sequence[Record],
-          samples: Sequence[Sample], sayings: Sequence[Saying], limit: int, settings: dict[str, object]) -> None:
+def write(
+    folder: Path,
+    played: Sequence[Played],
+    results: Sequence[Figures],
+    records: Sequence[Record],
+    samples: Sequence[Sample],
+    sayings: Sequence[Saying],
+    limit: int,
+    settings: dict[str, object],
+) -> None:
     """All three files."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.json").write_text(json.dumps({
-        "settings": settings, "machine": machine(), "scenes": [asdict(found) for found in results],
-        "played": [asdict(each) for each in played], "sayings": [asdict(saying) for saying in sayings]}, indent=1))
+    (folder / "report.json").write_text(
+        json.dumps(
+            {
+                "settings": settings,
+                "machine": machine(),
+                "scenes": [asdict(found) for found in results],
+                "played": [asdict(each) for each in played],
+                "sayings": [asdict(saying) for saying in sayings],
+            },
+            indent=1,
+        )
+    )
     (folder / "report.md").write_text(_markdown(played, results, sayings, settings))
     picture(folder / "timeline.png", played, records, samples, sayings, limit)
 
 
 def machine() -> dict[str, object]:
     """What the figures were measured on, and how busy it was."""
-    return {"cores": os.cpu_count(), "load_average": [round(value, 2) for value in os.getloadavg()],
-            "python": platform.python_version(), "kernel": platform.release()}
+    return {
+        "cores": os.cpu_count(),
+        "load_average": [round(value, 2) for value in os.getloadavg()],
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+    }
 
 
-def _markdown(played: Sequence[Played], results: Sequence[Figures], sayings: Sequence[Saying],
-              settings: dict[str, object]) -> str:
-    lines = ["# What the demo showed", "", "![timeline](timeline.png)", "", table(results), "",
-             "Settings in force: " + ", ".join(f"{key} {value}" for key, value in settings.items()) + ".", ""]
+def _markdown(
+    played: Sequence[Played], results: Sequence[Figures], sayings: Sequence[Saying], settings: dict[str, object]
+) -> str:
+    lines = [
+        "# What the demo showed",
+        "",
+        "![timeline](timeline.png)",
+        "",
+        table(results),
+        "",
+        "Settings in force: " + ", ".join(f"{key} {value}" for key, value in settings.items()) + ".",
+        "",
+    ]
     for each in played:
         lines += [f"## Scene {each.number}: {each.title} ({each.region})", ""]
-        lines += [f"- {saying.t - each.fault:+.1f} s: {saying.sentence}" for saying in sayings
-                  if each.began <= saying.t <= each.ended]
+        lines += [
+            f"- {saying.t - each.fault:+.1f} s: {saying.sentence}"
+            for saying in sayings
+            if each.began <= saying.t <= each.ended
+        ]
         lines.append("")
     return "\n".join(lines)
 
 
-def picture(path: Path, played: Sequence[Played], records: Sequence[Record], samples: Sequence[Sample],
-            sayings: Sequence[Saying], limit: int) -> None:
+def picture(
+    path: Path,
+    played: Sequence[Played],
+    records: Sequence[Record],
+    samples: Sequence[Sample],
+    sayings: Sequence[Saying],
+    limit: int,
+) -> None:
     """Weights, requests, first tokens and utilisation over time, with faults and decisions marked."""
-    import matplotlib  # noqa: PLC0415 - takes half a second, and only the report needs it
-    matplotlib.use("Agg")
-    from matplotlib import pyplot  # noqa: PLC0415 - as above
+    import matplotlib as mpl  # noqa: PLC0415 - takes half a second, and only the report needs it
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt  # noqa: PLC0415 - as above
 
     if not samples:
         return
     origin = samples[0].t
-    figure, (weights, requests, first, busy) = pyplot.subplots(4, 1, sharex=True, figsize=(14, 10))
+    figure, (weights, requests, first, busy) = plt.subplots(4, 1, sharex=True, figsize=(14, 10))
     regions = sorted({name for sample in samples for row in sample.weights.values() for name in row})
     for name in regions:
         mean = [_mean([row[name] for entry, row in sample.weights.items() if name in row]) for sample in samples]
         weights.step([sample.t - origin for sample in samples], mean, where="post", label=name)
-        busy.plot([sample.t - origin for sample in samples],
-                  [100 * sample.active[name] / limit if name in sample.active else float("nan") for sample in samples],
-                  label=name)
+        busy.plot(
+            [sample.t - origin for sample in samples],
+            [100 * sample.active[name] / limit if name in sample.active else float("nan") for sample in samples],
+            label=name,
+        )
     _requests(requests, first, records, origin)
     weights.set_ylabel("weight, %")
     busy.set_ylabel("in flight, % of limit")
@@ -93,11 +144,12 @@ def picture(path: Path, played: Sequence[Played], records: Sequence[Record], sam
         if saying.kind == "Weights":
             weights.axvline(saying.t - origin, color="grey", linewidth=0.6, linestyle=":")
     for each in played:
-        weights.annotate(f"{each.number}. {each.title}", (each.fault - origin, 102), fontsize=7, rotation=12,
-                         annotation_clip=False)
+        weights.annotate(
+            f"{each.number}. {each.title}", (each.fault - origin, 102), fontsize=7, rotation=12, annotation_clip=False
+        )
     figure.tight_layout()
     figure.savefig(path, dpi=110)
-    pyplot.close(figure)
+    plt.close(figure)
 
 
 def _requests(requests: Any, first: Any, records: Sequence[Record], origin: float) -> None:
@@ -107,8 +159,14 @@ def _requests(requests: Any, first: Any, records: Sequence[Record], origin: floa
         second = int(record.t - origin)
         if second in good:
             (good if record.good else refused if record.refused else failed)[second] += 1
-    requests.stackplot(list(seconds), list(good.values()), list(refused.values()), list(failed.values()),
-                       labels=("good", "refused", "failed"), colors=("#7fbf7b", "#f1c232", "#d6604d"))
+    requests.stackplot(
+        list(seconds),
+        list(good.values()),
+        list(refused.values()),
+        list(failed.values()),
+        labels=("good", "refused", "failed"),
+        colors=("#7fbf7b", "#f1c232", "#d6604d"),
+    )
     requests.set_ylabel("requests per second")
     requests.legend(loc="upper right", ncols=3)
     shown = [record for record in records if record.stream and record.ttft is not None]

@@ -27,11 +27,12 @@ async def _blind(region: RegionHost) -> None:
 
 SCENES: tuple[Scene, ...] = (
     Scene(1, "a region is partitioned away", lambda region: faults.kill(region, "partition")),
-    Scene(2, "all model servers of a region crash while its gateway lives",
-          lambda region: faults.kill(region, "models")),
+    Scene(
+        2, "all model servers of a region crash while its gateway lives", lambda region: faults.kill(region, "models")
+    ),
     Scene(3, "20 % of a region's answers are errors", lambda region: faults.degrade(region, {"errors": 0.2})),
-    Scene(4, "a region's time to the first token grows tenfold",
-          lambda region: faults.degrade(region, {"slow": 10.0})),
-    Scene(5, "a region's Prometheus dies, and its API server; nothing may move", _blind, shifts=False,
-          fault_seconds=45.0),
+    Scene(4, "a region's time to the first token grows tenfold", lambda region: faults.degrade(region, {"slow": 10.0})),
+    Scene(
+        5, "a region's Prometheus dies, and its API server; nothing may move", _blind, shifts=False, fault_seconds=45.0
+    ),
 )

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.ports import Kind, KubeObject, Ref
-
 from localfleet import bootstrap
 from localfleet.bootstrap import REPOSITORY
 from localfleet.layout import Fleet
@@ -38,10 +37,24 @@ class Operator:
 
     def start(self) -> None:
         home = self.fleet.regions[0]
-        command = in_host(home.name, [
-            sys.executable, "-m", "leeward", "run", "--kubeconfig", str(home.folder / "kubeconfig-operator"),
-            "--observer", home.name, "--listen", f"{home.address}:{OPERATOR_PORT}", "--log-format", "json",
-            *self.options])
+        command = in_host(
+            home.name,
+            [
+                sys.executable,
+                "-m",
+                "leeward",
+                "run",
+                "--kubeconfig",
+                str(home.folder / "kubeconfig-operator"),
+                "--observer",
+                home.name,
+                "--listen",
+                f"{home.address}:{OPERATOR_PORT}",
+                "--log-format",
+                "json",
+                *self.options,
+            ],
+        )
         environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "operator")}
         with self.log.open("ab") as output:
             self._child = subprocess.Popen(command, env=environment, stdout=output, stderr=output)

@@ -10,10 +10,10 @@ import time
 from dataclasses import dataclass, field
 
 import aiohttp
+
 from leeward.adapters.objects import ROUTE
 from leeward.adapters.routes import Names, read_row
 from leeward.ports import PortError, Ref
-
 from localfleet.demo.stage import Operator, Stage
 from localfleet.layout import ENVOY_STATS_PORT
 
@@ -60,12 +60,17 @@ class Watch:
 
     async def _sample(self, session: aiohttp.ClientSession) -> None:
         names = self.stage.fleet.region_names
-        rows, active = await asyncio.gather(asyncio.gather(*(self._row(name) for name in names)),
-                                            asyncio.gather(*(self._active(session, name) for name in names)))
-        self.samples.append(Sample(time.time(),
-                                   {name: row for name, row in zip(names, rows, strict=True) if row is not None},
-                                   {name: count for name, count in zip(names, active, strict=True)
-                                    if count is not None}))
+        rows, active = await asyncio.gather(
+            asyncio.gather(*(self._row(name) for name in names)),
+            asyncio.gather(*(self._active(session, name) for name in names)),
+        )
+        self.samples.append(
+            Sample(
+                time.time(),
+                {name: row for name, row in zip(names, rows, strict=True) if row is not None},
+                {name: count for name, count in zip(names, active, strict=True) if count is not None},
+            )
+        )
 
     async def _row(self, name: str) -> dict[str, int] | None:
         try:

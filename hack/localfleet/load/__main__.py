@@ -66,24 +66,18 @@ async def run(load: Load, quiet: bool) -> bool:
 
 
 @click.command()
-@click.option(
-    "--entry", "entries", multiple=True, required=True, metavar="NAME=HOST:PORT", help="Repeatable."
-)
+@click.option("--entry", "entries", multiple=True, required=True, metavar="NAME=HOST:PORT", help="Repeatable.")
 @click.option("--hostname", required=True, help="Sent as Host.")
 @click.option("--model", required=True)
 @click.option("--rate", required=True, type=click.FloatRange(0, min_open=True), help="Requests per second.")
 @click.option("--duration", required=True, type=click.FloatRange(0, min_open=True), help="Seconds.")
-@click.option(
-    "--share", "shares", multiple=True, metavar="NAME=0.5", help="Users' share of an entry; repeatable."
-)
+@click.option("--share", "shares", multiple=True, metavar="NAME=0.5", help="Users' share of an entry; repeatable.")
 @click.option("--stream-share", default=0.7, show_default=True, type=click.FloatRange(0, 1))
 @click.option("--ttft-objective", default=2.5, show_default=True, help="Seconds.")
 @click.option("--max-tokens", default=128, show_default=True, type=click.IntRange(1))
 @click.option("--connect-timeout", default=1.0, show_default=True, help="Seconds.")
 @click.option("--total-timeout", default=60.0, show_default=True, help="Seconds for all tries of a request.")
-@click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write a JSON line for each request."
-)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write a JSON line for each request.")
 @click.option("--summary", type=click.Path(dir_okay=False, path_type=Path), help="Write the summary as JSON.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--quiet", is_flag=True, help="No live line, no summary on the terminal.")

@@ -108,9 +108,7 @@ class Client:
             else:
                 await self._read_whole(response, ask, record, began)
 
-    async def _read_stream(
-        self, response: aiohttp.ClientResponse, ask: Ask, record: Record, began: float
-    ) -> None:
+    async def _read_stream(self, response: aiohttp.ClientResponse, ask: Ask, record: Record, began: float) -> None:
         text, rest, done = "", b"", False
         try:
             async for piece in response.content.iter_any():
@@ -126,9 +124,7 @@ class Client:
             self._judge(text, ask, record)
         record.truncated = not done
 
-    async def _read_whole(
-        self, response: aiohttp.ClientResponse, ask: Ask, record: Record, began: float
-    ) -> None:
+    async def _read_whole(self, response: aiohttp.ClientResponse, ask: Ask, record: Record, began: float) -> None:
         raw = await response.read()
         try:
             answer = json.loads(raw)
@@ -175,10 +171,7 @@ def _content(event: bytes) -> str:
 
 
 def _reason(error: Exception) -> str:
-    if (
-        isinstance(error, aiohttp.ServerDisconnectedError)
-        or getattr(error, "errno", None) == errno.ECONNRESET
-    ):
+    if isinstance(error, aiohttp.ServerDisconnectedError) or getattr(error, "errno", None) == errno.ECONNRESET:
         return "reset"
     if isinstance(error, aiohttp.ClientPayloadError):
         return "cut"

@@ -78,9 +78,7 @@ class Load:
     `records`, for nobody knows what would have become of it.
     """
 
-    def __init__(
-        self, settings: LoadSettings, out: Path | None = None, drain_seconds: float | None = None
-    ) -> None:
+    def __init__(self, settings: LoadSettings, out: Path | None = None, drain_seconds: float | None = None) -> None:
         """Raises ValueError for settings that make no sense."""
         if settings.rate <= 0:
             raise ValueError("The rate must be more than 0.")

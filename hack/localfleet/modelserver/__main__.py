@@ -64,13 +64,9 @@ async def serve(
 
 @click.command()
 @click.option("--region", required=True, help="Region that the pods belong to; sent as x-served-region.")
-@click.option(
-    "--kubeconfig", type=click.Path(exists=True, dir_okay=False), help="Play the pods of this cluster."
-)
+@click.option("--kubeconfig", type=click.Path(exists=True, dir_okay=False), help="Play the pods of this cluster.")
 @click.option("--selector", default="app.kubernetes.io/component=model-server", show_default=True)
-@click.option(
-    "--static-pod", multiple=True, metavar="NAME=IP:PORT", help="Play a pod without any cluster; repeatable."
-)
+@click.option("--static-pod", multiple=True, metavar="NAME=IP:PORT", help="Play a pod without any cluster; repeatable.")
 @click.option("--static-model", default="model", show_default=True, help="Model served by static pods.")
 @click.option("--static-max-num-seqs", default=16, show_default=True, type=click.IntRange(1))
 @click.option(
@@ -80,9 +76,7 @@ async def serve(
 )
 @click.option("--control-host", default="0.0.0.0", show_default=True)
 @click.option("--control-port", required=True, type=click.IntRange(0, 65535))
-@click.option(
-    "--startup-seconds", type=NOT_NEGATIVE, default=5.0, show_default=True, help="Time to load weights."
-)
+@click.option("--startup-seconds", type=NOT_NEGATIVE, default=5.0, show_default=True, help="Time to load weights.")
 @click.option(
     "--rejection-status",
     default="429",
@@ -91,9 +85,7 @@ async def serve(
     help="How a full pod refuses; vLLM answers 503.",
 )
 @click.option("--seed", default=0, show_default=True)
-@click.option(
-    "--prefill-base", type=NOT_NEGATIVE, default=DEFAULT.prefill_base, show_default=True, help="Seconds."
-)
+@click.option("--prefill-base", type=NOT_NEGATIVE, default=DEFAULT.prefill_base, show_default=True, help="Seconds.")
 @click.option(
     "--prefill-per-token",
     type=NOT_NEGATIVE,
@@ -101,17 +93,11 @@ async def serve(
     show_default=True,
     help="Seconds.",
 )
-@click.option(
-    "--prefill-load-factor", type=NOT_NEGATIVE, default=DEFAULT.prefill_load_factor, show_default=True
-)
-@click.option(
-    "--itl-base", type=POSITIVE, default=DEFAULT.itl_base, show_default=True, help="Seconds between tokens."
-)
+@click.option("--prefill-load-factor", type=NOT_NEGATIVE, default=DEFAULT.prefill_load_factor, show_default=True)
+@click.option("--itl-base", type=POSITIVE, default=DEFAULT.itl_base, show_default=True, help="Seconds between tokens.")
 @click.option("--itl-load-factor", type=NOT_NEGATIVE, default=DEFAULT.itl_load_factor, show_default=True)
 @click.option("--answer-tokens-mean", type=POSITIVE, default=DEFAULT.answer_tokens_mean, show_default=True)
-@click.option(
-    "--answer-tokens-sigma", type=NOT_NEGATIVE, default=DEFAULT.answer_tokens_sigma, show_default=True
-)
+@click.option("--answer-tokens-sigma", type=NOT_NEGATIVE, default=DEFAULT.answer_tokens_sigma, show_default=True)
 @click.option(
     "--chunk-seconds",
     type=POSITIVE,

@@ -67,7 +67,5 @@ def _parse_put(raw: bytes, known: set[str]) -> tuple[Faults, list[str] | None]:
         raise ValueError("pods must be null or a list of pod names that is not empty.")
     unknown = sorted(set(pods) - known)
     if unknown:
-        raise ValueError(
-            f"No pod named {unknown[0]!r} is played here; there are {', '.join(sorted(known)) or 'none'}."
-        )
+        raise ValueError(f"No pod named {unknown[0]!r} is played here; there are {', '.join(sorted(known)) or 'none'}.")
     return parse_faults(body["faults"]), pods

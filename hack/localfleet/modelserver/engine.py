@@ -50,9 +50,7 @@ class Timing:
     chunk_seconds: float = 0.25
 
     def prefill(self, prompt_tokens: int, load: float) -> float:
-        return (self.prefill_base + self.prefill_per_token * prompt_tokens) * (
-            1 + self.prefill_load_factor * load
-        )
+        return (self.prefill_base + self.prefill_per_token * prompt_tokens) * (1 + self.prefill_load_factor * load)
 
     def itl(self, load: float) -> float:
         return self.itl_base * (1 + self.itl_load_factor * load)
@@ -128,9 +126,7 @@ class Engine:
         self._kv_tokens += held
         try:
             started = time.monotonic()
-            await self._pause(
-                self.timing.prefill(prompt_tokens, self._load()) * self._faults.of(self.pod).slow_ttft
-            )
+            await self._pause(self.timing.prefill(prompt_tokens, self._load()) * self._faults.of(self.pod).slow_ttft)
             first = time.monotonic()
             self.metrics.first_token(first - arrived, prompt_tokens)
             await emit(1)

@@ -56,9 +56,7 @@ class PodApi:
     @classmethod
     async def connect(cls, kubeconfig: str, selector: str) -> PodApi:
         settings = client.Configuration()
-        await config.load_kube_config(  # type: ignore[no-untyped-call]  # the client's loader has no types
-            kubeconfig, client_configuration=settings, persist_config=False
-        )
+        await config.load_kube_config(kubeconfig, client_configuration=settings, persist_config=False)
         return cls(client.CoreV1Api(client.ApiClient(settings)), selector)
 
     async def close(self) -> None:
@@ -140,9 +138,7 @@ class Kubelet:
                 async for kind, pod in self._api.watch(version):
                     self._take(kind, pod)
             except TROUBLE as error:
-                log.warning(
-                    "the watch on pods is interrupted, next try in %.1f s: %s", pause, error or repr(error)
-                )
+                log.warning("the watch on pods is interrupted, next try in %.1f s: %s", pause, repr(error))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, longest)
 
@@ -206,7 +202,7 @@ class Kubelet:
         try:
             shown = await self._api.patch_status(pod, patch)
         except TROUBLE as error:
-            log.warning("the status of pod %s is not written: %s", played.spec.name, error or repr(error))
+            log.warning("the status of pod %s is not written: %s", played.spec.name, repr(error))
             return
         if uid in self._seen:
             self._seen[uid] = shown

@@ -117,9 +117,7 @@ class EngineMetrics:
             (*ENGINE_LABELS, "finished_reason"),
             registry=self.registry,
         )
-        self._success = {
-            reason: success.labels(finished_reason=reason, **self._labels) for reason in FINISHED_REASONS
-        }
+        self._success = {reason: success.labels(finished_reason=reason, **self._labels) for reason in FINISHED_REASONS}
         rejections = Counter(
             "vllm:admission_rejections",
             "Number of admission attempts rejected by a queue limit, by reason.",

@@ -60,9 +60,7 @@ class Phase(StrEnum):
 class PlayedPod:
     """One pod's life. `run()` lasts until the pod is gone; `on_change` is called when its phase changes."""
 
-    def __init__(
-        self, spec: PodSpec, settings: Settings, faults: FaultBook, on_change: Callable[[], None]
-    ) -> None:
+    def __init__(self, spec: PodSpec, settings: Settings, faults: FaultBook, on_change: Callable[[], None]) -> None:
         self.spec = spec
         self.phase = Phase.STARTING
         self.restarts = 0
@@ -121,9 +119,7 @@ class PlayedPod:
         try:
             await listener.open()
         except OSError as error:
-            log.warning(
-                "pod %s cannot listen on %s:%d: %s", self.spec.name, self.spec.address, self.spec.port, error
-            )
+            log.warning("pod %s cannot listen on %s:%d: %s", self.spec.name, self.spec.address, self.spec.port, error)
             await self._lasts(BIND_RETRY_SECONDS)
             return
         self._enter(Phase.SERVING)
@@ -154,9 +150,7 @@ class PlayedPod:
         """Wait for the event, the pod's stop or the time; whether it was one of the first two."""
         stopped = asyncio.create_task(self._stop.wait())
         try:
-            done, _ = await asyncio.wait(
-                {event, stopped}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-            )
+            done, _ = await asyncio.wait({event, stopped}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             event.cancel()
             stopped.cancel()
@@ -171,9 +165,7 @@ class PlayedPod:
         # Dice of faults are apart from those of lengths, so a fault does not change the lengths that follow.
         dice = random.Random(f"{settings.seed}/{spec.name}/{self.restarts}/faults")
         self._engine = engine
-        return Listener(
-            ModelApi(face, engine, self._faults, dice).app(), spec.address, spec.port, spec.grace_seconds
-        )
+        return Listener(ModelApi(face, engine, self._faults, dice).app(), spec.address, spec.port, spec.grace_seconds)
 
     def _retire_engine(self) -> None:
         if self._engine is not None:

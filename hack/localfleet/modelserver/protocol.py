@@ -93,9 +93,7 @@ def _content_text(content: object) -> str:
     if isinstance(content, str):
         return content
     if isinstance(content, list):
-        parts = [
-            part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"
-        ]
+        parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
         if len(parts) == len(content) and all(isinstance(part, str) for part in parts):
             return " ".join(str(part) for part in parts)
     raise ApiError(400, "content must be a string or a list of text parts.", "messages")

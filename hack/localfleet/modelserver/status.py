@@ -34,9 +34,7 @@ class Readiness:
 
 def is_playable(pod: Json) -> bool:
     """Whether the pod runs and has an address, and is not on its way out."""
-    return (
-        pod["status"].get("phase") == "Running" and bool(pod["status"].get("podIP")) and not is_leaving(pod)
-    )
+    return pod["status"].get("phase") == "Running" and bool(pod["status"].get("podIP")) and not is_leaving(pod)
 
 
 def is_leaving(pod: Json) -> bool:
@@ -86,9 +84,7 @@ def limits(arguments: list[str]) -> Limits:
 
 def restart_count(pod: Json) -> int:
     """Restarts that the pod's status already shows."""
-    return max(
-        (entry.get("restartCount", 0) for entry in pod["status"].get("containerStatuses", ())), default=0
-    )
+    return max((entry.get("restartCount", 0) for entry in pod["status"].get("containerStatuses", ())), default=0)
 
 
 def status_patch(pod: Json, wanted: Readiness, now: str) -> dict[str, Any] | None:
@@ -117,9 +113,7 @@ def status_patch(pod: Json, wanted: Readiness, now: str) -> dict[str, Any] | Non
 
 
 def _container_status(container: Json, pod: Json, wanted: Readiness, now: str) -> dict[str, Any]:
-    found = [
-        entry for entry in pod["status"].get("containerStatuses", ()) if entry["name"] == container["name"]
-    ]
+    found = [entry for entry in pod["status"].get("containerStatuses", ()) if entry["name"] == container["name"]]
     status: dict[str, Any] = dict(found[0]) if found else {"name": container["name"], "imageID": ""}
     status.setdefault("image", container.get("image", ""))
     status |= {"ready": wanted.ready, "restartCount": wanted.restarts, "started": not wanted.crashed}
@@ -128,9 +122,7 @@ def _container_status(container: Json, pod: Json, wanted: Readiness, now: str) -
         running: Json = state.get("running") or {}
         ended = {"exitCode": SIGKILLED, "reason": "Error", "finishedAt": now}
         status["lastState"] = {"terminated": ended | {"startedAt": running.get("startedAt", now)}}
-        status["state"] = {
-            "waiting": {"reason": "CrashLoopBackOff", "message": "restarting failed container"}
-        }
+        status["state"] = {"waiting": {"reason": "CrashLoopBackOff", "message": "restarting failed container"}}
     elif not wanted.crashed and "running" not in state:
         status["state"] = {"running": {"startedAt": now}}
     return status

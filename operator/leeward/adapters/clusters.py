@@ -19,6 +19,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from leeward.ports import (
     BadReference,
     Conflict,
+    Credentials,
     Denied,
     Invalid,
     Kind,
@@ -33,15 +34,28 @@ FIELD_MANAGER = "leeward"
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 _ERRORS: dict[int, type[PortError]] = {
-    400: Invalid, 401: Denied, 403: Denied, 404: Invalid, 409: Conflict, 410: Conflict, 422: Invalid,
+    400: Invalid,
+    401: Denied,
+    403: Denied,
+    404: Invalid,
+    409: Conflict,
+    410: Conflict,
+    422: Invalid,
 }
 
 
 class KubernetesCluster:
     """A reachable API server. `name` is the region's, for messages; `deadline_seconds` bounds every call."""
 
-    def __init__(self, name: str, client: ApiClient, *, deadline_seconds: float = 3.0,
-                 on_write: Callable[[str, str], None] | None = None, field_manager: str = FIELD_MANAGER) -> None:
+    def __init__(
+        self,
+        name: str,
+        client: ApiClient,
+        *,
+        deadline_seconds: float = 3.0,
+        on_write: Callable[[str, str], None] | None = None,
+        field_manager: str = FIELD_MANAGER,
+    ) -> None:
         self.name = name
         self._client = client
         self._deadline = deadline_seconds
@@ -49,10 +63,19 @@ class KubernetesCluster:
         self._manager = field_manager
         self._plurals: dict[str, dict[str, str]] = {}
 
-    @property
-    def configuration(self) -> Configuration:
-        """Host and credentials, as the client library holds them."""
-        return self._client.configuration
+    def credentials(self) -> Credentials:
+        """Host, trust and token as they are now: a pod's token rotates."""
+        where = self._client.configuration
+        key = where.api_key.get("BearerToken") or where.api_key.get("authorization") or ""
+        return Credentials(
+            server=where.host,
+            ca_path=where.ssl_ca_cert,
+            ca_data=where.ca_cert_data,
+            token=key.removeprefix("Bearer ") or None,
+            certificate_path=where.cert_file,
+            private_key_path=where.key_file,
+            insecure=not where.verify_ssl,
+        )
 
     async def close(self) -> None:
         await self._client.close()
@@ -61,8 +84,12 @@ class KubernetesCluster:
         """The object, or None when it does not exist."""
         return await self._maybe(self._call("GET", await self._path(ref.kind, ref.namespace, ref.name)))
 
-    async def find(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None,
-                   ) -> Sequence[KubeObject]:
+    async def find(
+        self,
+        kind: Kind,
+        namespace: str = "",
+        labels: Mapping[str, str] | None = None,
+    ) -> Sequence[KubeObject]:
         """All objects of a kind, in one namespace or in all, that carry the labels."""
         selector = ",".join(f"{key}={value}" for key, value in (labels or {}).items())
         query = [("labelSelector", selector)] if selector else []
@@ -74,8 +101,9 @@ class KubernetesCluster:
         ref = ref_of(body)
         query = [("fieldManager", self._manager), ("force", "true"), ("fieldValidation", "Strict")]
         query += [("dryRun", "All")] if dry_run else []
-        applied = await self._call("PATCH", await self._path(ref.kind, ref.namespace, ref.name), body=body,
-                                   query=query, content=_APPLY)
+        applied = await self._call(
+            "PATCH", await self._path(ref.kind, ref.namespace, ref.name), body=body, query=query, content=_APPLY
+        )
         if not dry_run:
             self.on_write("apply", ref.kind.kind)
         return applied
@@ -84,24 +112,37 @@ class KubernetesCluster:
         """Server-side apply of the status subresource."""
         ref = ref_of(body)
         path = await self._path(ref.kind, ref.namespace, ref.name)
-        applied = await self._call("PATCH", f"{path}/status", body=body, content=_APPLY,
-                                   query=[("fieldManager", self._manager), ("force", "true")])
+        applied = await self._call(
+            "PATCH",
+            f"{path}/status",
+            body=body,
+            content=_APPLY,
+            query=[("fieldManager", self._manager), ("force", "true")],
+        )
         self.on_write("status", ref.kind.kind)
         return applied
 
     async def create(self, body: KubeObject) -> KubeObject:
         """Create an object that must not exist yet (Conflict when it does)."""
         ref = ref_of(body)
-        created = await self._call("POST", await self._path(ref.kind, ref.namespace), body=body,
-                                   query=[("fieldManager", self._manager)])
+        created = await self._call(
+            "POST", await self._path(ref.kind, ref.namespace), body=body, query=[("fieldManager", self._manager)]
+        )
         self.on_write("create", ref.kind.kind)
         return created
 
     async def patch(self, ref: Ref, patch: KubeObject, *, subresource: str = "") -> KubeObject | None:
         """Merge patch; None when the object does not exist."""
         path = await self._path(ref.kind, ref.namespace, ref.name)
-        patched = await self._maybe(self._call("PATCH", f"{path}/{subresource}".rstrip("/"), body=patch,
-                                               query=[("fieldManager", self._manager)], content=_MERGE))
+        patched = await self._maybe(
+            self._call(
+                "PATCH",
+                f"{path}/{subresource}".rstrip("/"),
+                body=patch,
+                query=[("fieldManager", self._manager)],
+                content=_MERGE,
+            )
+        )
         if patched is not None:
             self.on_write("patch", ref.kind.kind)
         return patched
@@ -111,8 +152,9 @@ class KubernetesCluster:
         options: KubeObject = {"propagationPolicy": "Background"}
         if uid:
             options["preconditions"] = {"uid": uid}
-        deleted = await self._maybe(self._call("DELETE", await self._path(ref.kind, ref.namespace, ref.name),
-                                               body=options))
+        deleted = await self._maybe(
+            self._call("DELETE", await self._path(ref.kind, ref.namespace, ref.name), body=options)
+        )
         if deleted is not None:
             self.on_write("delete", ref.kind.kind)
         return deleted is not None
@@ -134,8 +176,9 @@ class KubernetesCluster:
     async def _plural(self, kind: Kind, root: str) -> str:
         if kind.kind not in self._plurals.get(root, {}):
             found = await self._maybe(self._call("GET", root)) or {}
-            self._plurals[root] = {row["kind"]: row["name"] for row in found.get("resources", [])
-                                   if "/" not in row["name"]}
+            self._plurals[root] = {
+                row["kind"]: row["name"] for row in found.get("resources", []) if "/" not in row["name"]
+            }
         try:
             return self._plurals[root][kind.kind]
         except KeyError:
@@ -147,8 +190,15 @@ class KubernetesCluster:
         except _NotFound:
             return None
 
-    async def _call(self, method: str, path: str, *, body: object = None, query: list[tuple[str, str]] | None = None,
-                    content: str = "application/json") -> KubeObject:
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        query: list[tuple[str, str]] | None = None,
+        content: str = "application/json",
+    ) -> KubeObject:
         try:
             async with asyncio.timeout(self._deadline):
                 return await self._exchange(method, path, body, query or [], content)
@@ -156,11 +206,13 @@ class KubernetesCluster:
             text = str(error) or f"no answer within {self._deadline:g} s"
             raise Unreachable(f"API server of {self.name}: {text}") from error
 
-    async def _exchange(self, method: str, path: str, body: object, query: list[tuple[str, str]],
-                        content: str) -> KubeObject:
+    async def _exchange(
+        self, method: str, path: str, body: object, query: list[tuple[str, str]], content: str
+    ) -> KubeObject:
         headers = {"Accept": "application/json", "Content-Type": content}
-        request = await self._client.param_serialize(method, path, query_params=query, header_params=headers,
-                                                     body=body, auth_settings=["BearerToken"])
+        request = await self._client.param_serialize(
+            method, path, query_params=query, header_params=headers, body=body, auth_settings=["BearerToken"]
+        )
         response = await self._client.call_api(*request, _request_timeout=self._deadline)
         text = await response.read()
         answer: Any = json.loads(text) if text else {}
@@ -203,15 +255,18 @@ def check_kubeconfig(text: str, allowed_commands: Sequence[str] = ()) -> KubeObj
         user = entry.get("user") or {}
         command = (user.get("exec") or {}).get("command")
         if command and command not in allowed_commands:
-            raise BadReference(f"the kubeconfig runs the command {command!r}, which is not on the allow-list: use a "
-                               "token, or start the operator with --allow-exec " + str(command))
+            raise BadReference(
+                f"the kubeconfig runs the command {command!r}, which is not on the allow-list: use a "
+                "token, or start the operator with --allow-exec " + str(command)
+            )
         if user.get("auth-provider"):
             raise BadReference("the kubeconfig uses an auth-provider: use a token instead")
     return parsed
 
 
-async def from_kubeconfig(name: str, text: str, *, allowed_commands: Sequence[str] = (),
-                          **options: Any) -> KubernetesCluster:
+async def from_kubeconfig(
+    name: str, text: str, *, allowed_commands: Sequence[str] = (), **options: Any
+) -> KubernetesCluster:
     """A cluster from the text of a kubeconfig.
 
     Raises:
@@ -229,7 +284,7 @@ async def from_kubeconfig(name: str, text: str, *, allowed_commands: Sequence[st
 
 async def from_file(name: str, path: Path, **options: Any) -> KubernetesCluster:
     """A cluster from a kubeconfig file."""
-    return await from_kubeconfig(name, path.read_text(), **options)
+    return await from_kubeconfig(name, path.read_text(), **options)  # noqa: ASYNC240 - once, at the start
 
 
 def in_pod(name: str, **options: Any) -> KubernetesCluster:

@@ -14,7 +14,7 @@ from pathlib import Path
 from leeward.adapters.clusters import KubernetesCluster, from_kubeconfig
 from leeward.adapters.objects import GATEWAY
 from leeward.adapters.prometheus import PrometheusSource
-from leeward.api.access import SecretKeyRef
+from leeward.api.common import SecretKeyRef
 from leeward.api.region import Region
 from leeward.ports import BadReference, Cluster, Kind, Metrics, PortError, Ref
 from leeward.settings import Settings
@@ -69,21 +69,34 @@ class Members:
             await self._close(before)
         self.found[name] = await self._connect(name, region, kubeconfig, token, authority, mark)
 
-    async def _connect(self, name: str, region: Region, kubeconfig: str, token: str, authority: str,
-                       mark: str) -> Member:
+    async def _connect(
+        self, name: str, region: Region, kubeconfig: str, token: str, authority: str, mark: str
+    ) -> Member:
         member = Member(region, made_from=mark)
         try:
-            member.cluster = self.home if region.spec.cluster.local is not None else await from_kubeconfig(
-                name, kubeconfig, allowed_commands=self.settings.allowed_exec,
-                deadline_seconds=self.settings.cluster_deadline, on_write=self.home.on_write)
+            member.cluster = (
+                self.home
+                if region.spec.cluster.local is not None
+                else await from_kubeconfig(
+                    name,
+                    kubeconfig,
+                    allowed_commands=self.settings.allowed_exec,
+                    deadline_seconds=self.settings.cluster_deadline,
+                    on_write=self.home.on_write,
+                )
+            )
         except PortError as error:
             member.problem = error
         source = region.spec.prometheus
         if source is not None:
             member.metrics = PrometheusSource(
-                name, source.url, token=token, ca_file=_authority_file(name, authority),
+                name,
+                source.url,
+                token=token,
+                ca_file=_authority_file(name, authority),
                 deadline_seconds=self.settings.query_deadline,
-                scrape_interval_ms=round(self.settings.scrape_interval * 1000))
+                scrape_interval_ms=round(self.settings.scrape_interval * 1000),
+            )
         return member
 
     async def _close(self, member: Member) -> None:
@@ -136,11 +149,14 @@ async def check_gateway(member: Member) -> None:
     listeners = {row["name"] for row in (found or {}).get("spec", {}).get("listeners", [])}
     wanted = {gateway.users_listener, gateway.serve_listener}
     if found is None:
-        member.problem = GatewayMissing(f"Gateway {gateway.namespace}/{gateway.name} does not exist in "
-                                        f"{member.region.metadata.name}")
+        member.problem = GatewayMissing(
+            f"Gateway {gateway.namespace}/{gateway.name} does not exist in {member.region.metadata.name}"
+        )
     elif wanted - listeners:
-        member.problem = GatewayMissing(f"Gateway {gateway.namespace}/{gateway.name} of {member.region.metadata.name} "
-                                        f"has no listener {', '.join(sorted(wanted - listeners))}")
+        member.problem = GatewayMissing(
+            f"Gateway {gateway.namespace}/{gateway.name} of {member.region.metadata.name} "
+            f"has no listener {', '.join(sorted(wanted - listeners))}"
+        )
     elif isinstance(member.problem, GatewayMissing):
         member.problem = None
 

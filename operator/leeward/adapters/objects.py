@@ -8,6 +8,13 @@ NAMESPACE_LABEL = "leeward.dev/namespace"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 
+PROBE_HEADER = "x-leeward-region"
+"""Request header by which a probe on the users listener names the region that shall answer."""
+SERVED_HEADER = "x-served-region"
+"""Response header that tells which region served."""
+HOST_SUFFIX = ".region"
+"""Ends the host name by which Envoy's statistics name a region; it must have two segments."""
+
 BACKEND = Kind("gateway.envoyproxy.io/v1alpha1", "Backend")
 POLICY = Kind("gateway.envoyproxy.io/v1alpha1", "BackendTrafficPolicy")
 ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute")
@@ -32,8 +39,9 @@ def labels_of(namespace: str, name: str) -> dict[str, str]:
     return {MANAGED_BY: "leeward", MODEL_LABEL: name, NAMESPACE_LABEL: namespace}
 
 
-def owned(model: ModelDeployment, kind: Kind, name: str, spec: KubeObject,
-          more_labels: dict[str, str] | None = None) -> KubeObject:
+def owned(
+    model: ModelDeployment, kind: Kind, name: str, spec: KubeObject, more_labels: dict[str, str] | None = None
+) -> KubeObject:
     """An object of ours with its labels; namespaced kinds live in the model's namespace."""
     metadata: KubeObject = {"name": name, "labels": owner_labels(model) | (more_labels or {})}
     if kind.namespaced:

@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from leeward.adapters.routes import PROBE_HEADER, SERVED_HEADER
+from leeward.adapters.objects import PROBE_HEADER, SERVED_HEADER
 from leeward.ports import Outcome, ProbeTarget
 
 _TOKENS = 8
@@ -28,8 +28,9 @@ class HttpProbes:
         self._deadline = aiohttp.ClientTimeout(total=deadline_seconds, connect=2.0)
         self._reach = aiohttp.ClientTimeout(total=reach_seconds, sock_connect=0.8 * reach_seconds)
         # A new connection for each question: a pooled one to a dead region would only tell of the past.
-        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True, limit=200),
-                                              trust_env=False)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(force_close=True, limit=200), trust_env=False
+        )
 
     async def close(self) -> None:
         await self._session.close()
@@ -37,12 +38,17 @@ class HttpProbes:
     async def complete(self, target: ProbeTarget) -> tuple[Outcome, str]:
         """Ask for a few tokens; returns the outcome and why it is not good."""
         word = secrets.token_hex(4)
-        body = {"model": target.served_name, "max_tokens": _TOKENS, "temperature": 0,
-                "messages": [{"role": "user", "content": f"Repeat exactly: {word}"}]}
+        body = {
+            "model": target.served_name,
+            "max_tokens": _TOKENS,
+            "temperature": 0,
+            "messages": [{"role": "user", "content": f"Repeat exactly: {word}"}],
+        }
         started = time.monotonic()
         try:
-            async with self._session.post(f"{target.url}/v1/chat/completions", json=body, headers=_headers(target),
-                                          timeout=self._deadline) as response:
+            async with self._session.post(
+                f"{target.url}/v1/chat/completions", json=body, headers=_headers(target), timeout=self._deadline
+            ) as response:
                 text = await response.text()
                 return _judge(target, word, response, text, time.monotonic() - started)
         except _NO_CONNECTION as error:
@@ -79,8 +85,9 @@ def _reached(target: ProbeTarget, response: aiohttp.ClientResponse, text: str) -
     return not (response.status in (503, 504) and text.startswith(_NOT_REACHED)), None
 
 
-def _judge(target: ProbeTarget, word: str, response: aiohttp.ClientResponse, text: str,
-           seconds: float) -> tuple[Outcome, str]:
+def _judge(
+    target: ProbeTarget, word: str, response: aiohttp.ClientResponse, text: str, seconds: float
+) -> tuple[Outcome, str]:
     if response.status == 429:
         return Outcome.FULL, "the region is full (429)"
     if response.status == 404 and target.through and SERVED_HEADER not in response.headers:

@@ -17,7 +17,7 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
 from leeward.adapters import promql
-from leeward.adapters.routes import HOST_SUFFIX
+from leeward.adapters.objects import HOST_SUFFIX
 from leeward.core.snapshot import Counts, LoadReading, Tally
 from leeward.ports import EntrySeen, Metrics, MetricsSeen, ModelKey, Unreachable
 
@@ -28,8 +28,16 @@ _POOL = 8
 class PrometheusSource(Metrics):
     """One region's Prometheus. One set of queries is in flight at a time."""
 
-    def __init__(self, region: str, url: str, *, token: str = "", ca_file: str = "", deadline_seconds: float = 2.0,
-                 scrape_interval_ms: int = 5_000) -> None:
+    def __init__(
+        self,
+        region: str,
+        url: str,
+        *,
+        token: str = "",
+        ca_file: str = "",
+        deadline_seconds: float = 2.0,
+        scrape_interval_ms: int = 5_000,
+    ) -> None:
         self._region = region
         self._windows = promql.windows_ms(scrape_interval_ms)
         session = requests.Session()
@@ -38,8 +46,9 @@ class PrometheusSource(Metrics):
         session.hooks["response"].append(_refuse_partial)
         if token:
             session.headers["Authorization"] = f"Bearer {token}"
-        self._client = PrometheusConnect(url=url.rstrip("/"), session=session, retry=Retry(0),
-                                         timeout=(0.5, deadline_seconds))
+        self._client = PrometheusConnect(
+            url=url.rstrip("/"), session=session, retry=Retry(0), timeout=(0.5, deadline_seconds)
+        )
         self._deadline = deadline_seconds
         self._pool = ThreadPoolExecutor(_POOL, thread_name_prefix=f"prometheus-{region}")
         self._busy = asyncio.Lock()
@@ -54,8 +63,12 @@ class PrometheusSource(Metrics):
             Unreachable: it does not answer in time, or only in part.
         """
         edges = tuple(sorted({promql.ttft_edge(seconds) for seconds in objectives.values()}))
-        queries = [promql.entry_outcome(self._windows), promql.engine_outcome(self._windows),
-                   promql.latency(self._windows, edges), promql.load(self._windows)]
+        queries = [
+            promql.entry_outcome(self._windows),
+            promql.engine_outcome(self._windows),
+            promql.latency(self._windows, edges),
+            promql.load(self._windows),
+        ]
         if self._busy.locked():
             raise Unreachable(f"Prometheus of {self._region}: the previous queries are still under way")
         async with self._busy:
@@ -63,9 +76,13 @@ class PrometheusSource(Metrics):
         return MetricsSeen(
             entries=_entries(entry, load, self._windows),
             engines={key: _counts("engine", rows, self._windows) for key, rows in _by_model(engine).items()},
-            latencies={key: _latency(rows, self._windows, promql.ttft_edge(objectives[key]))
-                       for key, rows in _by_model(latency).items() if key in objectives},
-            loads={key: _load(rows) for key, rows in _by_model(load).items() if _value(rows, "running") is not None})
+            latencies={
+                key: _latency(rows, self._windows, promql.ttft_edge(objectives[key]))
+                for key, rows in _by_model(latency).items()
+                if key in objectives
+            },
+            loads={key: _load(rows) for key, rows in _by_model(load).items() if _value(rows, "running") is not None},
+        )
 
     async def _query(self, query: str) -> Rows:
         loop = asyncio.get_running_loop()
@@ -133,8 +150,12 @@ def _latency(rows: Rows, windows: tuple[int, ...], edge: str) -> Counts | None:
 
 
 def _load(rows: Rows) -> LoadReading:
-    return LoadReading(_fraction(_value(rows, "rate")), round(_value(rows, "running") or 0),
-                       round(_value(rows, "waiting") or 0), _age_ms(rows) or 0)
+    return LoadReading(
+        _fraction(_value(rows, "rate")),
+        round(_value(rows, "running") or 0),
+        round(_value(rows, "waiting") or 0),
+        _age_ms(rows) or 0,
+    )
 
 
 def _fraction(value: float | None) -> Fraction:
@@ -149,13 +170,22 @@ def _entries(outcome: Rows, load: Rows, windows: tuple[int, ...]) -> dict[ModelK
         host = row["metric"].get("envoy_endpoint_hostname", "")
         if key and host.endswith(HOST_SUFFIX):
             grouped.setdefault(key, {}).setdefault(host.removesuffix(HOST_SUFFIX), []).append(row)
-    entered = {_model_of(row["metric"].get("envoy_cluster_name", "")): float(row["value"][1])
-               for row in load if row["metric"]["kpi"] == "entered"}
-    return {key: EntrySeen(
-        serving={region: counts for region, rows in by_region.items()
-                 if (counts := _counts("entry", rows, windows)) is not None},
-        requests_per_second=_fraction(entered[key]) if math.isfinite(entered.get(key, math.nan)) else None)
-        for key, by_region in grouped.items()}
+    entered = {
+        _model_of(row["metric"].get("envoy_cluster_name", "")): float(row["value"][1])
+        for row in load
+        if row["metric"]["kpi"] == "entered"
+    }
+    return {
+        key: EntrySeen(
+            serving={
+                region: counts
+                for region, rows in by_region.items()
+                if (counts := _counts("entry", rows, windows)) is not None
+            },
+            requests_per_second=_fraction(entered[key]) if math.isfinite(entered.get(key, math.nan)) else None,
+        )
+        for key, by_region in grouped.items()
+    }
 
 
 def _model_of(cluster: str) -> ModelKey | None:

@@ -11,8 +11,30 @@ token, read at a bucket's edge, where it is exact.
 
 from fractions import Fraction
 
-VLLM_TTFT_EDGES = ("0.001", "0.005", "0.01", "0.02", "0.04", "0.06", "0.08", "0.1", "0.25", "0.5", "0.75", "1.0",
-                   "2.5", "5.0", "7.5", "10.0", "20.0", "40.0", "80.0", "160.0", "640.0", "2560.0")
+VLLM_TTFT_EDGES = (
+    "0.001",
+    "0.005",
+    "0.01",
+    "0.02",
+    "0.04",
+    "0.06",
+    "0.08",
+    "0.1",
+    "0.25",
+    "0.5",
+    "0.75",
+    "1.0",
+    "2.5",
+    "5.0",
+    "7.5",
+    "10.0",
+    "20.0",
+    "40.0",
+    "80.0",
+    "160.0",
+    "640.0",
+    "2560.0",
+)
 _USERS = 'envoy_cluster_name=~"httproute/.+-users/rule/0"'
 _API = 'handler=~"/v1/.*"'
 _ENGINE_KEY = "namespace,llm_model"
@@ -77,12 +99,16 @@ def latency(windows: tuple[int, ...], edges: tuple[str, ...]) -> str:
 def load(windows: tuple[int, ...]) -> str:
     """What the engines are busy with, and how many requests per second enter at this region's gateway."""
     shortest = windows[0]
-    entered = (f"sum by (envoy_cluster_name)(rate(envoy_cluster_upstream_rq_total{{{_USERS}}}[{shortest}ms]))"
-               f" - sum by (envoy_cluster_name)(rate(envoy_cluster_upstream_rq_retry{{{_USERS}}}[{shortest}ms]))")
-    return _union({
-        "age": _age("vllm:num_requests_running", _ENGINE_KEY),
-        "running": f"sum by ({_ENGINE_KEY})(vllm:num_requests_running)",
-        "waiting": f"sum by ({_ENGINE_KEY})(vllm:num_requests_waiting)",
-        "rate": f"sum by ({_ENGINE_KEY})(rate(http_requests_total{{{_API}}}[{shortest}ms]))",
-        "entered": entered,
-    })
+    entered = (
+        f"sum by (envoy_cluster_name)(rate(envoy_cluster_upstream_rq_total{{{_USERS}}}[{shortest}ms]))"
+        f" - sum by (envoy_cluster_name)(rate(envoy_cluster_upstream_rq_retry{{{_USERS}}}[{shortest}ms]))"
+    )
+    return _union(
+        {
+            "age": _age("vllm:num_requests_running", _ENGINE_KEY),
+            "running": f"sum by ({_ENGINE_KEY})(vllm:num_requests_running)",
+            "waiting": f"sum by ({_ENGINE_KEY})(vllm:num_requests_waiting)",
+            "rate": f"sum by ({_ENGINE_KEY})(rate(http_requests_total{{{_API}}}[{shortest}ms]))",
+            "entered": entered,
+        }
+    )

@@ -15,18 +15,21 @@ with weight 1: idle until every other is down); a failed or drained one is liste
 
 from dataclasses import dataclass
 
-from leeward.adapters.objects import BACKEND, POLICY, ROUTE, SERVICE, owned
+from leeward.adapters.objects import (
+    BACKEND,
+    HOST_SUFFIX,
+    POLICY,
+    PROBE_HEADER,
+    ROUTE,
+    SERVED_HEADER,
+    SERVICE,
+    owned,
+)
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
 from leeward.core.snapshot import Row
 from leeward.ports import KubeObject
 
-PROBE_HEADER = "x-leeward-region"
-"""Request header by which a probe on the users listener names the region that shall answer."""
-SERVED_HEADER = "x-served-region"
-"""Response header that tells which region served."""
-HOST_SUFFIX = ".region"
-"""Ends the host name by which Envoy's statistics name a region; it must have two segments."""
 RETRY_AFTER_SECONDS = 2
 _PLENTY = 100_000
 
@@ -62,33 +65,52 @@ def serve_objects(model: ModelDeployment, region: Region, ready_replicas: int) -
     port = model.spec.server.port if model.spec.server else 8000
     service = {"group": "", "kind": SERVICE.kind, "name": model.metadata.name, "port": port}
     matches = [_prefix("/v1"), {"path": {"type": "Exact", "value": _health_path(model)}}]
-    rule = {"matches": matches, "backendRefs": [_weighted(service, 1)], "timeouts": {"request": "0s"},
-            "filters": [{"type": "ResponseHeaderModifier", "responseHeaderModifier": {
-                "set": [{"name": SERVED_HEADER, "value": region.metadata.name}]}}]}
-    return [owned(model, ROUTE, names.serve, _route(model, region, "serve", [rule])),
-            owned(model, POLICY, names.serve, _serve_policy(model, names.serve, ready_replicas))]
+    rule = {
+        "matches": matches,
+        "backendRefs": [_weighted(service, 1)],
+        "timeouts": {"request": "0s"},
+        "filters": [
+            {
+                "type": "ResponseHeaderModifier",
+                "responseHeaderModifier": {"set": [{"name": SERVED_HEADER, "value": region.metadata.name}]},
+            }
+        ],
+    }
+    return [
+        owned(model, ROUTE, names.serve, _route(model, region, "serve", [rule])),
+        owned(model, POLICY, names.serve, _serve_policy(model, names.serve, ready_replicas)),
+    ]
 
 
-def users_objects(model: ModelDeployment, entry: Region, regions: list[Region], row: Row,
-                  unlisted: frozenset[str]) -> list[KubeObject]:
+def users_objects(
+    model: ModelDeployment, entry: Region, regions: list[Region], row: Row, unlisted: frozenset[str]
+) -> list[KubeObject]:
     """The entry side of a region: where its users' requests go, in percent."""
     names = Names(model.metadata.name)
     backends = [body for region in regions for body in _backends(model, names, region)]
     probes = [_probe_rule(names, region) for region in regions]
-    rule = {"matches": [_prefix("/v1")], "backendRefs": _references(names, row, unlisted),
-            "timeouts": {"request": "0s"}}
-    return [*backends,
-            owned(model, POLICY, names.users, _users_policy(model, names.users)),
-            owned(model, POLICY, names.probe, _probe_policy(names.probe)),
-            owned(model, ROUTE, names.probe, _route(model, entry, "users", probes)),
-            owned(model, ROUTE, names.users, _route(model, entry, "users", [rule]))]
+    rule = {
+        "matches": [_prefix("/v1")],
+        "backendRefs": _references(names, row, unlisted),
+        "timeouts": {"request": "0s"},
+    }
+    return [
+        *backends,
+        owned(model, POLICY, names.users, _users_policy(model, names.users)),
+        owned(model, POLICY, names.probe, _probe_policy(names.probe)),
+        owned(model, ROUTE, names.probe, _route(model, entry, "users", probes)),
+        owned(model, ROUTE, names.users, _route(model, entry, "users", [rule])),
+    ]
 
 
 def users_route(model: ModelDeployment, entry: Region, row: Row, unlisted: frozenset[str]) -> KubeObject:
     """The users route alone: all that an emergency has to write."""
     names = Names(model.metadata.name)
-    rule = {"matches": [_prefix("/v1")], "backendRefs": _references(names, row, unlisted),
-            "timeouts": {"request": "0s"}}
+    rule = {
+        "matches": [_prefix("/v1")],
+        "backendRefs": _references(names, row, unlisted),
+        "timeouts": {"request": "0s"},
+    }
     return owned(model, ROUTE, names.users, _route(model, entry, "users", [rule]))
 
 
@@ -98,8 +120,11 @@ def read_row(route: KubeObject | None, model: str, region_names: tuple[str, ...]
         return None
     names = Names(model)
     rules = route.get("spec", {}).get("rules", [])
-    found = {reference["name"]: int(reference.get("weight", 1)) for rule in rules
-             for reference in rule.get("backendRefs", [])}
+    found = {
+        reference["name"]: int(reference.get("weight", 1))
+        for rule in rules
+        for reference in rule.get("backendRefs", [])
+    }
     weights = {region: found.get(names.backend(region), 0) for region in region_names}
     total = sum(weights.values())
     if total != 100:
@@ -110,8 +135,11 @@ def read_row(route: KubeObject | None, model: str, region_names: tuple[str, ...]
 def spares(route: KubeObject | None, model: str, region_names: tuple[str, ...]) -> frozenset[str]:
     """Regions that a users route lists as spare."""
     names = Names(model)
-    found = {reference["name"] for rule in (route or {}).get("spec", {}).get("rules", [])
-             for reference in rule.get("backendRefs", [])}
+    found = {
+        reference["name"]
+        for rule in (route or {}).get("spec", {}).get("rules", [])
+        for reference in rule.get("backendRefs", [])
+    }
     return frozenset(region for region in region_names if names.spare(region) in found)
 
 
@@ -121,8 +149,12 @@ def accepted(route: KubeObject | None) -> bool:
         return False
     generation = route["metadata"].get("generation")
     parents = route.get("status", {}).get("parents", [])
-    good = {(row["type"], row["status"]) for parent in parents for row in parent.get("conditions", [])
-            if row.get("observedGeneration") == generation}
+    good = {
+        (row["type"], row["status"])
+        for parent in parents
+        for row in parent.get("conditions", [])
+        if row.get("observedGeneration") == generation
+    }
     return {("Accepted", "True"), ("ResolvedRefs", "True")} <= good
 
 
@@ -147,11 +179,15 @@ def _backends(model: ModelDeployment, names: Names, region: Region) -> list[Kube
         return []
     host = {"address": gateway.address, "port": gateway.serve_port}
     kind = "ip" if _is_ip(gateway.address) else "fqdn"
-    endpoint = {"hostname": region.metadata.name + HOST_SUFFIX,
-                kind: host if kind == "ip" else {"hostname": gateway.address, "port": gateway.serve_port}}
+    endpoint = {
+        "hostname": region.metadata.name + HOST_SUFFIX,
+        kind: host if kind == "ip" else {"hostname": gateway.address, "port": gateway.serve_port},
+    }
     spec = {"type": "Endpoints", "appProtocols": ["gateway.envoyproxy.io/h2c"], "endpoints": [endpoint]}
-    return [owned(model, BACKEND, names.backend(region.metadata.name), spec),
-            owned(model, BACKEND, names.spare(region.metadata.name), spec | {"fallback": True})]
+    return [
+        owned(model, BACKEND, names.backend(region.metadata.name), spec),
+        owned(model, BACKEND, names.spare(region.metadata.name), spec | {"fallback": True}),
+    ]
 
 
 def _is_ip(address: str) -> bool:
@@ -169,16 +205,24 @@ def _health_path(model: ModelDeployment) -> str:
 def _probe_rule(names: Names, region: Region) -> KubeObject:
     backend = {"group": "gateway.envoyproxy.io", "kind": BACKEND.kind, "name": names.backend(region.metadata.name)}
     header = [{"type": "Exact", "name": PROBE_HEADER, "value": region.metadata.name}]
-    return {"matches": [_prefix("/v1") | {"headers": header}], "backendRefs": [_weighted(backend, 1)],
-            "timeouts": {"request": "0s"}}
+    return {
+        "matches": [_prefix("/v1") | {"headers": header}],
+        "backendRefs": [_weighted(backend, 1)],
+        "timeouts": {"request": "0s"},
+    }
 
 
 def _route(model: ModelDeployment, region: Region, side: str, rules: list[KubeObject]) -> KubeObject:
     gateway = region.spec.gateway
     assert gateway is not None, "a region without a gateway has no routes"
     listener = gateway.users_listener if side == "users" else gateway.serve_listener
-    parent = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": gateway.name,
-              "namespace": gateway.namespace, "sectionName": listener}
+    parent = {
+        "group": "gateway.networking.k8s.io",
+        "kind": "Gateway",
+        "name": gateway.name,
+        "namespace": gateway.namespace,
+        "sectionName": listener,
+    }
     return {"parentRefs": [parent], "hostnames": list(model.spec.traffic.hostnames), "rules": rules}
 
 
@@ -195,42 +239,79 @@ def _users_policy(model: ModelDeployment, route: str) -> KubeObject:
     return {
         "targetRefs": _target(route),
         "timeout": {"tcp": {"connectTimeout": "1s"}},
-        "retry": {"numRetries": 2, "numAttemptsPerPriority": 1, "retryOn": {
-            "triggers": ["connect-failure", "refused-stream", "reset", "retriable-status-codes"],
-            "httpStatusCodes": codes}},
+        "retry": {
+            "numRetries": 2,
+            "numAttemptsPerPriority": 1,
+            "retryOn": {
+                "triggers": ["connect-failure", "refused-stream", "reset", "retriable-status-codes"],
+                "httpStatusCodes": codes,
+            },
+        },
         "healthCheck": {
             "panicThreshold": 0,
-            "active": {"type": "HTTP", "interval": "1s", "timeout": "1s", "unhealthyThreshold": 2,
-                       "healthyThreshold": 2, "http": checked},
-            "passive": {"interval": "1s", "baseEjectionTime": "5s", "maxEjectionPercent": 100,
-                        "splitExternalLocalOriginErrors": True, "consecutiveLocalOriginFailures": 3,
-                        "consecutive5XxErrors": 0, "consecutiveGatewayErrors": 0}},
-        "circuitBreaker": {"maxConnections": _PLENTY, "maxPendingRequests": _PLENTY, "maxParallelRequests": _PLENTY,
-                           "retryBudget": {"percent": {"numerator": 50}, "minRetryConcurrency": 20}},
+            "active": {
+                "type": "HTTP",
+                "interval": "1s",
+                "timeout": "1s",
+                "unhealthyThreshold": 2,
+                "healthyThreshold": 2,
+                "http": checked,
+            },
+            "passive": {
+                "interval": "1s",
+                "baseEjectionTime": "5s",
+                "maxEjectionPercent": 100,
+                "splitExternalLocalOriginErrors": True,
+                "consecutiveLocalOriginFailures": 3,
+                "consecutive5XxErrors": 0,
+                "consecutiveGatewayErrors": 0,
+            },
+        },
+        "circuitBreaker": {
+            "maxConnections": _PLENTY,
+            "maxPendingRequests": _PLENTY,
+            "maxParallelRequests": _PLENTY,
+            "retryBudget": {"percent": {"numerator": 50}, "minRetryConcurrency": 20},
+        },
         "http2": {"connectionKeepalive": {"interval": "1s", "timeout": "500ms"}},
     }
 
 
 def _probe_policy(route: str) -> KubeObject:
-    return {"targetRefs": _target(route), "timeout": {"tcp": {"connectTimeout": "1s"}},
-            "retry": {"numRetries": 0}, "healthCheck": {"panicThreshold": 0},
-            "http2": {"connectionKeepalive": {"interval": "1s", "timeout": "500ms"}}}
+    return {
+        "targetRefs": _target(route),
+        "timeout": {"tcp": {"connectTimeout": "1s"}},
+        "retry": {"numRetries": 0},
+        "healthCheck": {"panicThreshold": 0},
+        "http2": {"connectionKeepalive": {"interval": "1s", "timeout": "500ms"}},
+    }
 
 
 def _serve_policy(model: ModelDeployment, route: str, ready_replicas: int) -> KubeObject:
     parallel = max(1, ready_replicas) * model.spec.capacity.concurrency_per_replica
-    full = {"match": {"statusCodes": [{"type": "Value", "value": 503}],
-                      "responseHeaders": [{"name": "x-envoy-overloaded", "value": {"type": "Exact", "value": "true"}}]},
-            "response": {"statusCode": 429, "contentType": "application/json",
-                         "header": {"set": [{"name": "retry-after", "value": str(RETRY_AFTER_SECONDS)}]},
-                         "body": {"type": "Inline", "inline":
-                                  '{"error":{"message":"this region is full, try again","type":"overloaded"}}'}}}
+    full = {
+        "match": {
+            "statusCodes": [{"type": "Value", "value": 503}],
+            "responseHeaders": [{"name": "x-envoy-overloaded", "value": {"type": "Exact", "value": "true"}}],
+        },
+        "response": {
+            "statusCode": 429,
+            "contentType": "application/json",
+            "header": {"set": [{"name": "retry-after", "value": str(RETRY_AFTER_SECONDS)}]},
+            "body": {
+                "type": "Inline",
+                "inline": '{"error":{"message":"this region is full, try again","type":"overloaded"}}',
+            },
+        },
+    }
     return {
         "targetRefs": _target(route),
         "timeout": {"tcp": {"connectTimeout": "1s"}},
         "loadBalancer": {"type": "LeastRequest"},
-        "retry": {"numRetries": 1, "retryOn": {
-            "triggers": ["connect-failure", "refused-stream", "reset-before-request"]}},
+        "retry": {
+            "numRetries": 1,
+            "retryOn": {"triggers": ["connect-failure", "refused-stream", "reset-before-request"]},
+        },
         "healthCheck": {"panicThreshold": 0},
         "circuitBreaker": {"maxConnections": _PLENTY, "maxPendingRequests": 1024, "maxParallelRequests": parallel},
         "responseOverride": [full],

@@ -27,28 +27,45 @@ class Telemetry:
         def gauge(name: str, text: str, labels: tuple[str, ...]) -> Gauge:
             return Gauge(name, text, labels, registry=self.registry)
 
-        self.tick_seconds = Histogram("leeward_tick_seconds", "Time that a tick took, waiting included.",
-                                      buckets=_TICK_BUCKETS, registry=self.registry)
-        self.tick_cpu_seconds = Histogram("leeward_tick_cpu_seconds", "Processor time of a tick.",
-                                          buckets=_TICK_BUCKETS, registry=self.registry)
-        self.staleness = gauge("leeward_staleness_seconds", "Age of the newest answer of a region.",
-                               ("region", "source"))
-        self.weight = gauge("leeward_weight_percent", "Weight in force, by entry and serving region.",
-                            ("model", "entry", "region"))
-        self.target = gauge("leeward_target_weight_percent", "Weight to which a region is moving.",
-                            ("model", "region"))
+        self.tick_seconds = Histogram(
+            "leeward_tick_seconds",
+            "Time that a tick took, waiting included.",
+            buckets=_TICK_BUCKETS,
+            registry=self.registry,
+        )
+        self.tick_cpu_seconds = Histogram(
+            "leeward_tick_cpu_seconds", "Processor time of a tick.", buckets=_TICK_BUCKETS, registry=self.registry
+        )
+        self.staleness = gauge(
+            "leeward_staleness_seconds", "Age of the newest answer of a region.", ("region", "source")
+        )
+        self.weight = gauge(
+            "leeward_weight_percent", "Weight in force, by entry and serving region.", ("model", "entry", "region")
+        )
+        self.target = gauge("leeward_target_weight_percent", "Weight to which a region is moving.", ("model", "region"))
         self.verdict = gauge("leeward_verdict", "1 for the verdict that holds.", ("model", "region", "verdict"))
-        self.utilization = gauge("leeward_utilization_percent", "Load in percent of declared capacity.",
-                                 ("model", "region"))
+        self.utilization = gauge(
+            "leeward_utilization_percent", "Load in percent of declared capacity.", ("model", "region")
+        )
         self.replicas = gauge("leeward_replicas", "Replicas of a region.", ("model", "region", "state"))
-        self.shortage = gauge("leeward_shortage_requests_per_second", "Demand that the regions cannot carry.",
-                              ("model",))
-        self.writes = Counter("leeward_writes_total", "Writes to API servers.", ("verb", "kind"),
-                              registry=self.registry)
-        self.errors = Counter("leeward_errors_total", "Failures of what is outside, by remedy.",
-                              ("region", "reason"), registry=self.registry)
-        self.decisions = Counter("leeward_weight_decisions_total", "Plans that wrote weights.",
-                                 ("model", "emergency"), registry=self.registry)
+        self.shortage = gauge(
+            "leeward_shortage_requests_per_second", "Demand that the regions cannot carry.", ("model",)
+        )
+        self.writes = Counter(
+            "leeward_writes_total", "Writes to API servers.", ("verb", "kind"), registry=self.registry
+        )
+        self.errors = Counter(
+            "leeward_errors_total",
+            "Failures of what is outside, by remedy.",
+            ("region", "reason"),
+            registry=self.registry,
+        )
+        self.decisions = Counter(
+            "leeward_weight_decisions_total",
+            "Plans that wrote weights.",
+            ("model", "emergency"),
+            registry=self.registry,
+        )
 
     def count_write(self, verb: str, kind: str) -> None:
         self.writes.labels(verb, kind).inc()
@@ -69,6 +86,12 @@ class Telemetry:
         self.shortage.labels(model).set(float(plan.shortage))
         if plan.write_weights:
             self.decisions.labels(model, str(plan.emergency).lower()).inc()
+
+    def show_staleness(self, region: str, now_ms: int, api_seen_ms: int, metrics_seen_ms: int) -> None:
+        """Set the age of a region's newest answers; a source that never answered has no series."""
+        for source, seen in (("api", api_seen_ms), ("metrics", metrics_seen_ms)):
+            if seen:
+                self.staleness.labels(region, source).set((now_ms - seen) / 1000)
 
     def forget(self, model: str) -> None:
         """Drop the series of a model that is gone."""
@@ -101,6 +124,7 @@ async def serve(telemetry: Telemetry, liveness: Liveness, host: str, port: int) 
     def answer(holds: Callable[[], bool], no: str) -> Callable[[web.Request], object]:
         async def handle(_: web.Request) -> web.Response:
             return web.Response(text="ok\n") if holds() else web.Response(text=f"{no}\n", status=503)
+
         return handle
 
     application = web.Application()

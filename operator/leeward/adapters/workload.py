@@ -16,16 +16,27 @@ from leeward.ports import KubeObject
 _MODEL_SERVER = {COMPONENT_LABEL: "model-server"}
 
 
-def workload_objects(model: ModelDeployment, region: Region, replicas: int,
-                     node_labels: dict[str, list[str]]) -> list[KubeObject]:
+def workload_objects(
+    model: ModelDeployment, region: Region, replicas: int, node_labels: dict[str, list[str]]
+) -> list[KubeObject]:
     """Deployment, Service and PodDisruptionBudget; `node_labels` choose the nodes that have the accelerator."""
     name = model.metadata.name
-    return [_service(model, name), _disruption_budget(model, name),
-            owned(model, DEPLOYMENT, name, {
+    return [
+        _service(model, name),
+        _disruption_budget(model, name),
+        owned(
+            model,
+            DEPLOYMENT,
+            name,
+            {
                 "replicas": replicas,
                 "selector": {"matchLabels": _selector(model)},
                 "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
-                "template": _pod_template(model, region, node_labels)}, _MODEL_SERVER)]
+                "template": _pod_template(model, region, node_labels),
+            },
+            _MODEL_SERVER,
+        ),
+    ]
 
 
 def _selector(model: ModelDeployment) -> dict[str, str]:
@@ -49,8 +60,13 @@ def _pod_template(model: ModelDeployment, region: Region, node_labels: dict[str,
     given = dict(model.spec.template or {"spec": _server_pod(model)})
     metadata = dict(given.get("metadata") or {})
     revision = {"leeward.dev/revision": model.spec.model.revision} if model.spec.model.revision else {}
-    labels = {**metadata.get("labels", {}), **owner_labels(model), **_MODEL_SERVER, **revision,
-              "leeward.dev/region": region.metadata.name}
+    labels = {
+        **metadata.get("labels", {}),
+        **owner_labels(model),
+        **_MODEL_SERVER,
+        **revision,
+        "leeward.dev/region": region.metadata.name,
+    }
     return {"metadata": {**metadata, "labels": labels}, "spec": _placed(model, given["spec"], node_labels)}
 
 
@@ -59,7 +75,9 @@ def _server_pod(model: ModelDeployment) -> KubeObject:
     assert server is not None, "the API server refuses a ModelDeployment with neither server nor template"
     check = {"httpGet": {"path": server.health_path, "port": server.port}}
     container: KubeObject = {
-        "name": "server", "image": server.image, "args": list(server.args),
+        "name": "server",
+        "image": server.image,
+        "args": list(server.args),
         "ports": [{"name": "http", "containerPort": server.port, "protocol": "TCP"}],
         "env": [variable.wire() for variable in server.env],
         "startupProbe": {**check, "periodSeconds": 5, "failureThreshold": max(1, server.startup_seconds // 5)},
@@ -80,12 +98,23 @@ def _placed(model: ModelDeployment, spec: KubeObject, node_labels: dict[str, lis
     placed["containers"] = [{**first, "resources": {**resources, "limits": limits}}, *others]
     if node_labels and "affinity" not in placed:
         wanted = [{"key": key, "operator": "In", "values": values} for key, values in sorted(node_labels.items())]
-        placed["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
-            "nodeSelectorTerms": [{"matchExpressions": wanted}]}}}
+        placed["affinity"] = {
+            "nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": wanted}]}
+            }
+        }
     toleration = {"key": accelerator.resource_name, "operator": "Exists", "effect": "NoSchedule"}
     placed["tolerations"] = [*placed.get("tolerations", []), toleration]
-    placed.setdefault("topologySpreadConstraints", [
-        {"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "ScheduleAnyway",
-         "labelSelector": {"matchLabels": _selector(model)}}
-        for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")])
+    placed.setdefault(
+        "topologySpreadConstraints",
+        [
+            {
+                "maxSkew": 1,
+                "topologyKey": key,
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": _selector(model)},
+            }
+            for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
+        ],
+    )
     return placed

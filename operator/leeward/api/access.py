@@ -86,10 +86,7 @@ class Prometheus(ApiModel):
         min_length=8,
         max_length=2048,
         pattern=r"^https?://[^\s]+$",
-        description="Address of the Prometheus API without /api/v1, such as "
-        "http://prometheus.example.com:9090.",
+        description="Address of the Prometheus API without /api/v1, such as http://prometheus.example.com:9090.",
     )
-    token_secret_ref: TokenSecretRef | None = Field(
-        default=None, description="Bearer token to send with each query."
-    )
+    token_secret_ref: TokenSecretRef | None = Field(default=None, description="Bearer token to send with each query.")
     tls: PrometheusTls | None = Field(default=None, description="Trust settings for an https url.")

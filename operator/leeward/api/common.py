@@ -113,13 +113,10 @@ class Condition(ApiModel):
         description="Why, as one CamelCase word for programs.",
         json_schema_extra={"minLength": 1, **_limit(256)},
     )
-    message: Sentence = Field(
-        default="", description="Why, as a sentence for people, with the remedy if there is one."
-    )
+    message: Sentence = Field(default="", description="Why, as a sentence for people, with the remedy if there is one.")
     observed_generation: int | None = Field(
         default=None,
-        description="metadata.generation that this condition was computed from; lower than the object's: "
-        "out of date.",
+        description="metadata.generation that this condition was computed from; lower than the object's: out of date.",
         json_schema_extra={"format": "int64", "minimum": 0},
     )
     last_transition_time: str = Field(

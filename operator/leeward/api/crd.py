@@ -109,9 +109,7 @@ def _root(kind: type[Resource], spec: Schema, status: Schema) -> Schema:
     }
 
 
-def _crd(
-    kind: type[Resource], schema: Schema, names: Schema, columns: tuple[Column, ...], scope: str
-) -> Schema:
+def _crd(kind: type[Resource], schema: Schema, names: Schema, columns: tuple[Column, ...], scope: str) -> Schema:
     singular = kind.KIND.lower()
     return {
         "apiVersion": "apiextensions.k8s.io/v1",

@@ -33,9 +33,7 @@ class ReplicaLimits(ApiModel):
         )
     )
 
-    min: int = Field(
-        default=1, ge=0, le=1000, json_schema_extra=_INT32, description="Fewest replicas to keep."
-    )
+    min: int = Field(default=1, ge=0, le=1000, json_schema_extra=_INT32, description="Fewest replicas to keep.")
     max: int = Field(ge=1, le=1000, json_schema_extra=_INT32, description="Most replicas to run.")
 
 
@@ -114,8 +112,7 @@ class LatencyObjective(ApiModel):
             **rules(
                 rule(
                     "self >= 1 && self <= 99",
-                    "percentile must lie between 1 and 99: write 95 to promise the bound to 95 of 100 "
-                    "requests",
+                    "percentile must lie between 1 and 99: write 95 to promise the bound to 95 of 100 requests",
                 )
             ),
         },
@@ -131,8 +128,7 @@ class Objectives(ApiModel):
 
     availability: OpenPercent = Field(
         default="99.5",
-        description='Percent of the requests that must succeed, such as "99.5". The rest is the error '
-        "budget.",
+        description='Percent of the requests that must succeed, such as "99.5". The rest is the error budget.',
     )
     ttft: LatencyObjective = Field(
         default=LatencyObjective(percentile=95, seconds="2.5"), description="Time to first token."
@@ -149,8 +145,7 @@ class ModelDeploymentSpec(ApiModel):
         json_schema_extra=rules(
             rule(
                 "has(self.regions) && self.regions.size() > 0",
-                "name at least one region in regions, such as {name: us-east1, share: 100, replicas: "
-                "{min: 2, max: 8}}",
+                "name at least one region in regions, such as {name: us-east1, share: 100, replicas: {min: 2, max: 8}}",
                 ".regions",
             ),
             rule(
@@ -190,8 +185,7 @@ class ModelDeploymentSpec(ApiModel):
                 )
             ),
         },
-        description="Regions that serve the model: one at least, 16 at most, at least one with a share "
-        "above 0.",
+        description="Regions that serve the model: one at least, 16 at most, at least one with a share above 0.",
     )
     capacity: Capacity = Field(default=Capacity(), description="What one replica can carry.")
     redundancy: Redundancy = Field(default=Redundancy(), description="What may be lost without a shortage.")

@@ -32,8 +32,7 @@ class RegionLine(ApiModel):
     phase: str = Field(
         default="active",
         json_schema_extra={"enum": list(PHASES)},
-        description="active: takes traffic. draining: losing it. drained: has none. recovering: getting "
-        "it back.",
+        description="active: takes traffic. draining: losing it. drained: has none. recovering: getting it back.",
     )
     weight: int = Field(
         default=0,
@@ -67,9 +66,7 @@ class ServingWeight(ApiModel):
 class WeightRow(ApiModel):
     """Where the requests that enter at one region's gateway go."""
 
-    entry: str = Field(
-        json_schema_extra=_NAME, description="Name of the region whose gateway the requests enter."
-    )
+    entry: str = Field(json_schema_extra=_NAME, description="Name of the region whose gateway the requests enter.")
     serving: tuple[ServingWeight, ...] = Field(
         default=(),
         json_schema_extra={"maxItems": MAX_REGIONS, **keyed_list("region")},

@@ -32,8 +32,7 @@ class RegionGateway(ApiModel):
         json_schema_extra=rules(
             rule(
                 "self.usersPort != self.servePort",
-                "usersPort and servePort must differ: the port is what keeps requests from looping "
-                "between regions",
+                "usersPort and servePort must differ: the port is what keeps requests from looping between regions",
                 ".servePort",
             ),
             rule(
@@ -65,9 +64,7 @@ class RegionGateway(ApiModel):
         default=8081,
         description="Port of the listener for the fleet's own gateways. Let nobody else reach it.",
     )
-    users_listener: Label = Field(
-        default="users", description="Name of the Gateway's listener that users connect to."
-    )
+    users_listener: Label = Field(default="users", description="Name of the Gateway's listener that users connect to.")
     serve_listener: Label = Field(
         default="serve", description="Name of the Gateway's listener for the fleet's own gateways."
     )
@@ -85,9 +82,7 @@ class NodeClassRef(ApiModel):
     name: ObjectName = Field(description="Name of the node class in the region's cluster.")
 
 
-NodeLabelValues = Annotated[
-    tuple[LabelValue, ...], Field(min_length=1, max_length=16, json_schema_extra=atomic_list())
-]
+NodeLabelValues = Annotated[tuple[LabelValue, ...], Field(min_length=1, max_length=16, json_schema_extra=atomic_list())]
 
 
 class AcceleratorNodes(ApiModel):
@@ -112,8 +107,7 @@ class NodePools(ApiModel):
         json_schema_extra=rules(
             rule(
                 "!has(self.provider) || self.provider != 'karpenter' || has(self.nodeClassRef)",
-                "provider karpenter needs nodeClassRef: name the node class that makes machines in this "
-                "region",
+                "provider karpenter needs nodeClassRef: name the node class that makes machines in this region",
                 ".nodeClassRef",
             )
         )
@@ -140,22 +134,18 @@ class NodePools(ApiModel):
         default=(),
         max_length=32,
         json_schema_extra=keyed_list("type"),
-        description="Node labels of each accelerator type, where one label with the type's own name is "
-        "not enough.",
+        description="Node labels of each accelerator type, where one label with the type's own name is not enough.",
     )
     capacity_types: tuple[Literal["on-demand", "spot", "reserved"], ...] = Field(
         default=("on-demand",),
         min_length=1,
         max_length=3,
         json_schema_extra=set_list(),
-        description="Kinds of capacity that the pools may buy. Spot never counts towards surviving a "
-        "region's loss.",
+        description="Kinds of capacity that the pools may buy. Spot never counts towards surviving a region's loss.",
     )
 
 
-_CLUSTER_REFS = (
-    "[has(self.cluster.local), has(self.cluster.kubeconfigSecretRef), has(self.cluster.clusterProfileRef)]"
-)
+_CLUSTER_REFS = "[has(self.cluster.local), has(self.cluster.kubeconfigSecretRef), has(self.cluster.clusterProfileRef)]"
 
 
 class RegionSpec(ApiModel):
@@ -180,8 +170,7 @@ class RegionSpec(ApiModel):
 
     cluster: ClusterAccess = Field(
         default_factory=ClusterAccess,
-        description="How to reach the member cluster: exactly one of local, kubeconfigSecretRef and "
-        "clusterProfileRef.",
+        description="How to reach the member cluster: exactly one of local, kubeconfigSecretRef and clusterProfileRef.",
     )
     failure_domains: dict[str, LabelValue] = Field(
         default_factory=dict,
@@ -199,8 +188,7 @@ class RegionSpec(ApiModel):
     )
     prometheus: Prometheus | None = Field(
         default=None,
-        description="Prometheus of the region. Without one, Leeward judges by probes, readiness and "
-        "reachability.",
+        description="Prometheus of the region. Without one, Leeward judges by probes, readiness and reachability.",
     )
     gateway: RegionGateway | None = Field(
         default=None,

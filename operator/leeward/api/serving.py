@@ -46,8 +46,7 @@ class ModelRef(ApiModel):
                 "users, then delete this one",
             )
         ),
-        description="Name that clients send as `model`, such as meta-llama/Llama-3.3-70B-Instruct. "
-        "Immutable.",
+        description="Name that clients send as `model`, such as meta-llama/Llama-3.3-70B-Instruct. Immutable.",
     )
     revision: str | None = Field(
         default=None,
@@ -72,17 +71,13 @@ class ConfigMapKeySource(ApiModel):
 
     name: ObjectName = Field(description="Name of the ConfigMap.")
     key: SecretKey = Field(description="Key within the ConfigMap.")
-    optional: bool | None = Field(
-        default=None, description="Start even if the ConfigMap or its key is missing."
-    )
+    optional: bool | None = Field(default=None, description="Start even if the ConfigMap or its key is missing.")
 
 
 class FieldSource(ApiModel):
     """A field of the pod itself."""
 
-    field_path: str = Field(
-        min_length=1, max_length=253, description="Path of the field, such as status.podIP."
-    )
+    field_path: str = Field(min_length=1, max_length=253, description="Path of the field, such as status.podIP.")
 
 
 class EnvSource(ApiModel):
@@ -98,9 +93,7 @@ class EnvSource(ApiModel):
     )
 
     secret_key_ref: SecretKeySource | None = Field(default=None, description="Take it from a Secret.")
-    config_map_key_ref: ConfigMapKeySource | None = Field(
-        default=None, description="Take it from a ConfigMap."
-    )
+    config_map_key_ref: ConfigMapKeySource | None = Field(default=None, description="Take it from a ConfigMap.")
     field_ref: FieldSource | None = Field(default=None, description="Take it from a field of the pod.")
 
 
@@ -162,8 +155,7 @@ class Server(ApiModel):
         ge=1,
         le=65535,
         json_schema_extra={"format": "int32"},
-        description="Port on which the server answers the OpenAI API and, for engines that have them, "
-        "/metrics.",
+        description="Port on which the server answers the OpenAI API and, for engines that have them, /metrics.",
     )
     env: tuple[EnvVar, ...] = Field(
         default=(),

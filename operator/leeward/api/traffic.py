@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from leeward.api.common import ApiModel
 from leeward.api.markers import HOSTNAME, Schema, atomic_list, rule, rules, set_list
-from leeward.api.units import Duration, Quantity
+from leeward.api.units import Duration
 from leeward.core.spec import FailbackMode, FailoverMode, TrafficPolicy
 
 _INT32: Schema = {"format": "int32"}
@@ -40,12 +40,6 @@ class Traffic(ApiModel):
         description="Try another region when one answers 429 because it is full. Fewer requests are "
         "refused, but each full region costs additional attempts.",
     )
-    request_buffer_limit: Quantity = Field(
-        default="1Mi",
-        description="Largest request body that a gateway can try again in another region. Gateways buffer "
-        "up to this much for each request in flight, so 1,000 long prompts may take 1,000 times as much "
-        "memory.",
-    )
 
 
 class Failover(ApiModel):
@@ -53,12 +47,9 @@ class Failover(ApiModel):
 
     mode: FailoverMode = Field(
         default=FailoverMode.AUTOMATIC,
-        description="Automatic: move traffic. Recommend: decide and record, but change nothing. Off: do "
-        "not decide.",
+        description="Automatic: move traffic. Recommend: decide and record, but change nothing. Off: do not decide.",
     )
-    cooldown: Duration = Field(
-        default="5m", description="Least time between two automatic failovers of this model."
-    )
+    cooldown: Duration = Field(default="5m", description="Least time between two automatic failovers of this model.")
     max_per_hour: int = Field(
         default=3,
         ge=1,
@@ -102,8 +93,7 @@ class Failback(ApiModel):
 
     mode: FailbackMode = Field(
         default=FailbackMode.AUTOMATIC,
-        description="Automatic: go back step by step. Off: a recovered region stays drained until a "
-        "person says so.",
+        description="Automatic: go back step by step. Off: a recovered region stays drained until a person says so.",
     )
     clean_after_failed: Duration = Field(
         default="5m",

@@ -44,8 +44,7 @@ PositiveDecimal = Annotated[
 
 _OPEN_PERCENT = rule(
     f"self.matches(r'{DECIMAL_PATTERN}') && double(self) > 0.0 && double(self) < 100.0",
-    'write a percentage above 0 and below 100 in quotes, such as "99.5"; 100 leaves no error budget to '
-    "judge by",
+    'write a percentage above 0 and below 100 in quotes, such as "99.5"; 100 leaves no error budget to judge by',
 )
 OpenPercent = Annotated[
     str, Field(min_length=1, max_length=20, pattern=DECIMAL_PATTERN, json_schema_extra=rules(_OPEN_PERCENT))

@@ -7,10 +7,11 @@ this order: run at 90 %; count degraded regions as whole (and ramps bake for a q
 turns.py). What is still missing is the shortage, a number: load beyond declared capacity is refused by the
 gateways, never piled on.
 
-A degraded region's factor is its score, one half at least; a failed region that a guard keeps in traffic
-counts like that too, because it carries what it carries. `ready` is the last positive count: a region
-that is seen without a replica while it answers is an API server's mistake, and one that does not answer has
-failed, which is a verdict and no matter of capacity.
+A degraded region's factor is twice its score, between one half and one: it counts as whole down to a score
+of one half, so that the noise which now and then degrades a region moves no weight. A failed region that a
+guard keeps in traffic counts like that too, because it carries what it carries. `ready` is the last positive
+count: a region that is seen without a replica while it answers is an API server's mistake, and one that does
+not answer has failed, which is a verdict and no matter of capacity.
 
 Survivable, with C = ready × rate: ΣC − max C ≥ D/0.9 and ΣC ≥ D/0.75, leaving out each region (or each
 value of a failure domain) in turn.
@@ -43,7 +44,9 @@ class Outlook:
 
 
 def look_ahead(
-    spec: ModelSpec, regions: Mapping[str, RegionMemory], scores: Mapping[str, Fraction | None],
+    spec: ModelSpec,
+    regions: Mapping[str, RegionMemory],
+    scores: Mapping[str, Fraction | None],
     demand: dict[str, Fraction],
 ) -> Outlook:
     """The first stage that carries the demand, or the last one and the shortage."""
@@ -62,9 +65,7 @@ def declared(spec: ModelSpec, region: RegionSpec, memory: RegionMemory) -> Fract
     return max(0, replicas) * max(Fraction(0), spec.capacity.requests_per_second_per_replica)
 
 
-def _usable(
-    spec: ModelSpec, region: RegionSpec, memory: RegionMemory, score: Fraction | None, stage: int
-) -> Fraction:
+def _usable(spec: ModelSpec, region: RegionSpec, memory: RegionMemory, score: Fraction | None, stage: int) -> Fraction:
     if memory.phase in OUT_OF_TRAFFIC:
         return Fraction(0)
     target = min(max(spec.capacity.target_utilization, Fraction(0)), Fraction(1))
@@ -72,7 +73,7 @@ def _usable(
     if memory.phase is Phase.RECOVERING:
         usable *= Fraction(ramp_percent(spec, memory), 100)
     if memory.verdict in (Verdict.DEGRADED, Verdict.FAILED) and stage < LAST_STAGE:
-        usable *= max(LEAST_DEGRADED, score or LEAST_DEGRADED)
+        usable *= min(Fraction(1), max(LEAST_DEGRADED, 2 * (score or Fraction(0))))
     return usable
 
 
@@ -88,12 +89,11 @@ def ramp_percent(spec: ModelSpec, memory: RegionMemory) -> int:
     return steps[min(memory.step, len(steps) - 1)]
 
 
-def survivable(
-    spec: ModelSpec, regions: Mapping[str, RegionMemory], demand: dict[str, Fraction]
-) -> tuple[bool, str]:
+def survivable(spec: ModelSpec, regions: Mapping[str, RegionMemory], demand: dict[str, Fraction]) -> tuple[bool, str]:
     """Would demand still fit if any one region (or failure domain) were lost? And why, in numbers."""
     serving = {
-        r.name: declared(spec, r, regions[r.name]) for r in spec.regions
+        r.name: declared(spec, r, regions[r.name])
+        for r in spec.regions
         if regions[r.name].phase is Phase.ACTIVE and regions[r.name].verdict is not Verdict.FAILED
     }
     total, needed = sum(serving.values(), Fraction(0)), sum(demand.values(), Fraction(0))
@@ -102,8 +102,10 @@ def survivable(
     if total < needed / Fraction(3, 4):
         return False, f"{shown(total)} requests/s are too few for {shown(needed)} at 75 %, without any loss"
     left, loss = min(
-        ((total - sum((serving.get(n, Fraction(0)) for n in names), Fraction(0)), lost)
-         for lost, names in _losses(spec).items()),
+        (
+            (total - sum((serving.get(n, Fraction(0)) for n in names), Fraction(0)), lost)
+            for lost, names in _losses(spec).items()
+        ),
         default=(total, "nothing"),
     )
     verb = "leaves" if left >= needed / STRAINED_UTILIZATION else "leaves only"
@@ -129,9 +131,7 @@ def wanted_replicas(
     Fewer only when all regions have been active, and the number unchanged, for scale_down_after_ms.
     """
     needed = _needed_replicas(spec, regions, demand)
-    calm_since = max(
-        (max(m.phase_since_ms, m.replicas_at_ms) for m in regions.values()), default=now_ms
-    )
+    calm_since = max((max(m.phase_since_ms, m.replicas_at_ms) for m in regions.values()), default=now_ms)
     calm = now_ms - calm_since >= spec.capacity.scale_down_after_ms
     may_shrink = calm and all(m.phase is Phase.ACTIVE for m in regions.values())
     return {

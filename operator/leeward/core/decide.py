@@ -40,11 +40,16 @@ def decide(spec: ModelSpec, snapshot: Snapshot, memory: Memory, now_ms: int) -> 
     notes, told = _notes(situation, memory, turn, proposal, objection, outlook, rows if write else None)
     survives, why = capacity.survivable(spec, turn.regions, outlook.demand)
     return Plan(
-        weights=_matrix(spec, rows), target=_matrix(spec, target),
-        write_weights=write, emergency=write and proposal.move.emergency,
+        weights=_matrix(spec, rows),
+        target=_matrix(spec, target),
+        write_weights=write,
+        emergency=write and proposal.move.emergency,
         reason=_reason(turn, proposal, objection),
         regions=_region_plans(situation, turn.regions, outlook, rows, target, replicas),
-        notes=tuple(notes), shortage=outlook.shortage, survivable=survives, survivable_reason=why,
+        notes=tuple(notes),
+        shortage=outlook.shortage,
+        survivable=survives,
+        survivable_reason=why,
         memory=replace(remembered, told=told),
     )
 
@@ -85,7 +90,8 @@ def _aim(s: Situation, outlook: Outlook, held: frozenset[str], rows: Rows) -> Ai
 def _held(s: Situation, turn: Turn) -> frozenset[str]:
     """Regions that keep what they carry: nothing is known of them, or they failed and were not taken out."""
     return frozenset(
-        name for name, region in turn.regions.items()
+        name
+        for name, region in turn.regions.items()
         if region.phase not in OUT_OF_TRAFFIC
         and (region.verdict in (Verdict.UNKNOWN, Verdict.FAILED) or name in turn.held)
     )
@@ -106,9 +112,11 @@ def _after(
     replicas = _replicas(s, turn.regions, outlook)
     regions = {name: _sized(m, replicas[name], s.now_ms) for name, m in turn.regions.items()}
     memory = replace(
-        memory, regions=regions,
+        memory,
+        regions=regions,
         ticks_since_start=memory.ticks_since_start + 1,
-        moving=writing.still_moving(turn, s.rows, rows, target), short=outlook.shortage > 0,
+        moving=writing.still_moving(turn, s.rows, rows, target),
+        short=outlook.shortage > 0,
     )
     if not write:
         return memory, replicas
@@ -127,7 +135,12 @@ def _replicas(s: Situation, regions: Mapping[str, RegionMemory], outlook: Outloo
 
 
 def _notes(
-    s: Situation, before: Memory, turn: Turn, proposal: Proposal, objection: str | None, outlook: Outlook,
+    s: Situation,
+    before: Memory,
+    turn: Turn,
+    proposal: Proposal,
+    objection: str | None,
+    outlook: Outlook,
     written: Rows | None,
 ) -> tuple[list[Note], tuple[str, ...]]:
     notes = telling.changes(s, before.regions, turn)
@@ -155,15 +168,26 @@ def _reason(turn: Turn, proposal: Proposal, objection: str | None) -> str:
 
 
 def _region_plans(
-    s: Situation, regions: Mapping[str, RegionMemory], outlook: Outlook, rows: Rows, target: Rows,
+    s: Situation,
+    regions: Mapping[str, RegionMemory],
+    outlook: Outlook,
+    rows: Rows,
+    target: Rows,
     replicas: dict[str, int],
 ) -> tuple[RegionPlan, ...]:
     now, then = _column(outlook.demand, rows), _column(outlook.demand, target)
     return tuple(
         RegionPlan(
-            name=name, verdict=m.verdict, verdict_reason=m.reason, phase=m.phase, phase_reason=m.phase_reason,
-            weight=now.get(name, 0), target_weight=then.get(name, 0), capacity=outlook.usable[name],
-            utilization_percent=_utilization(s, name), replicas=replicas[name],
+            name=name,
+            verdict=m.verdict,
+            verdict_reason=m.reason,
+            phase=m.phase,
+            phase_reason=m.phase_reason,
+            weight=now.get(name, 0),
+            target_weight=then.get(name, 0),
+            capacity=outlook.usable[name],
+            utilization_percent=_utilization(s, name),
+            replicas=replicas[name],
             listed=m.phase not in OUT_OF_TRAFFIC,
         )
         for name, m in ((name, regions[name]) for name in s.spec.region_names)

@@ -18,7 +18,7 @@ from leeward.core.memory import RegionMemory
 from leeward.core.phases import Phase
 from leeward.core.spec import ModelSpec
 
-ABSURD_RATE = 1_000_000        # requests/s at one entry: a counter gone wild, and it would take hours to forget
+ABSURD_RATE = 1_000_000  # requests/s at one entry: a counter gone wild, and it would take hours to forget
 MARGIN = Fraction(11, 10)
 FALL_DIVISOR = 8
 FADE_DIVISOR = 2

@@ -111,8 +111,7 @@ def flapping(s: Situation, name: str) -> str | None:
 def one_at_a_time(s: Situation, name: str) -> str | None:
     """One region comes back at a time."""
     others = [
-        other for other in s.spec.region_names
-        if other != name and s.memory.region(other).phase is Phase.RECOVERING
+        other for other in s.spec.region_names if other != name and s.memory.region(other).phase is Phase.RECOVERING
     ]
     return f"{others[0]} comes back first" if others else None
 
@@ -158,16 +157,34 @@ def min_interval(s: Situation, move: Move) -> str | None:
 
 
 FALL_GUARDS: tuple[RegionGuard, ...] = (
-    frozen, mode, starting, last_region, correlated_fault, advantage, cooldown,
+    frozen,
+    mode,
+    starting,
+    last_region,
+    correlated_fault,
+    advantage,
+    cooldown,
 )
 EVACUATION_GUARDS: tuple[RegionGuard, ...] = (frozen, suspicious, last_region)
 RETURN_GUARDS: tuple[RegionGuard, ...] = (
-    frozen, mode_of_return, failback_off, evacuated, flapping, one_at_a_time, observing,
+    frozen,
+    mode_of_return,
+    failback_off,
+    evacuated,
+    flapping,
+    one_at_a_time,
+    observing,
     correlated_return,
 )
 LAST_RESORT_GUARDS: tuple[RegionGuard, ...] = (frozen, mode_of_return, evacuated, observing)
 WRITE_GUARDS: tuple[WriteGuard, ...] = (
-    frozen, mode_of_write, suspicious, observing, correlated_write, write_budget, min_interval,
+    frozen,
+    mode_of_write,
+    suspicious,
+    observing,
+    correlated_write,
+    write_budget,
+    min_interval,
 )
 
 
@@ -187,11 +204,12 @@ def correlated(s: Situation) -> str | None:
     A region that is out of traffic turned bad when it fell: what its few probes say since comes and goes.
     """
     turned = sorted(
-        (since, name) for name, region in s.memory.regions.items()
+        (since, name)
+        for name, region in s.memory.regions.items()
         if (since := _turned_bad(region)) is not None and not s.assessments[name].definitive
     )
     enough = max(2, -(-len(s.spec.regions) * CORRELATED_SHARE.numerator // CORRELATED_SHARE.denominator))
-    for (since, _), (until, _) in zip(turned, turned[enough - 1:], strict=False):
+    for (since, _), (until, _) in zip(turned, turned[enough - 1 :], strict=False):
         if until - since <= CORRELATED_WITHIN_MS:
             names = ", ".join(sorted(name for _, name in turned))
             return f"correlated fault: {names} turned bad together, so no region's own fault"

@@ -61,7 +61,8 @@ def assess(spec: ModelSpec, snapshot: Snapshot, memory: Memory, now_ms: int) -> 
     probe_liars = _liars({name: read.probes for name, read in readings.items()}, memory, rules, now_ms)
     heard = {
         name: replace(
-            read, probe_failing=_probe_fails(read, rules),
+            read,
+            probe_failing=_probe_fails(read, rules),
             outcomes=_trusted(read.outcomes, outcome_liars, rules),
             probes=_trusted(read.probes, probe_liars, rules),
         )
@@ -85,7 +86,9 @@ def self_suspicion(snapshot: Snapshot, rules: Rules) -> str | None:
     if snapshot.observer_queries_fail:
         return f"observer {snapshot.observer} suspects itself: its own queries fail"
     own = [
-        reading for region in snapshot.regions for reading in region.reach
+        reading
+        for region in snapshot.regions
+        for reading in region.reach
         if reading.observer == snapshot.observer and kinds.sound_reach(reading, rules)
     ]
     if any(2 * reading.reached_others < reading.total_others for reading in own):
@@ -146,14 +149,20 @@ def _excuse_slowness(opinions: tuple[Opinion, ...]) -> tuple[Opinion, ...]:
         return opinions
     return tuple(
         replace(opinion, level=Level.FAIR, score=Fraction(1, 2), sentence=f"{opinion.sentence} (saturated)")
-        if opinion.kind is Kind.LATENCY and opinion.level is Level.BAD else opinion
+        if opinion.kind is Kind.LATENCY and opinion.level is Level.BAD
+        else opinion
         for opinion in opinions
     )
 
 
 def _assess_region(
-    spec: ModelSpec, region: RegionSpec, read: RegionReadings, fleet: dict[str, tuple[Opinion, ...]],
-    memory: Memory, now_ms: int, suspicion: str | None,
+    spec: ModelSpec,
+    region: RegionSpec,
+    read: RegionReadings,
+    fleet: dict[str, tuple[Opinion, ...]],
+    memory: Memory,
+    now_ms: int,
+    suspicion: str | None,
 ) -> Assessment:
     mine, past = fleet[region.name], memory.region(region.name)
     score = min((o.score for o in mine), default=None)

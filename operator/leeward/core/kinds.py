@@ -26,7 +26,7 @@ from leeward.core.spec import ModelSpec
 from leeward.core.wilson import lower_bound, upper_bound
 
 MIN_SAMPLES = 20
-RECOVERY_SAMPLES = 73          # the fewest with which 0 bad shows an upper bound of at most 5 %
+RECOVERY_SAMPLES = 73  # the fewest with which 0 bad shows an upper bound of at most 5 %
 REACH_DOWN_MS = 3_000
 ENGINE = "engine"
 
@@ -100,8 +100,10 @@ class Rules:
         slow_bad = min(max(4 * slow, Fraction(1, 20)), Fraction(9, 10))
         interval = max(spec.interval_ms, 1)
         return cls(
-            Bounds(min(budget, bad), bad), Bounds(min(slow, slow_bad), slow_bad),
-            3 * max(interval, spec.scrape_interval_ms), 3 * interval,
+            Bounds(min(budget, bad), bad),
+            Bounds(min(slow, slow_bad), slow_bad),
+            3 * max(interval, spec.scrape_interval_ms),
+            3 * interval,
         )
 
 
@@ -112,9 +114,7 @@ def fresh(age_ms: int, limit_ms: int) -> bool:
 
 def windows(counts: Counts, reach_back_ms: int | None) -> tuple[Tally, ...]:
     """A sensor's sound tallies, shortest first; none but the shortest reaches back too far."""
-    sound = sorted(
-        (t for t in counts.tallies if t.window_ms > 0 and 0 <= t.bad <= t.total), key=lambda t: t.window_ms
-    )
+    sound = sorted((t for t in counts.tallies if t.window_ms > 0 and 0 <= t.bad <= t.total), key=lambda t: t.window_ms)
     if reach_back_ms is None:
         return tuple(sound)
     return tuple(t for t in sound if t is sound[0] or t.window_ms <= reach_back_ms)

@@ -64,9 +64,7 @@ def _shares(aim: Aim, free: dict[str, Fraction], demand: dict[str, Fraction], to
     return rows
 
 
-def _local_first(
-    aim: Aim, free: dict[str, Fraction], demand: dict[str, Fraction], totals: dict[str, int]
-) -> Rows:
+def _local_first(aim: Aim, free: dict[str, Fraction], demand: dict[str, Fraction], totals: dict[str, int]) -> Rows:
     usable = sum(free.values(), Fraction(0))
     stretch = max(Fraction(1), sum(demand.values(), Fraction(0)) / usable)
     room = {name: cap * stretch for name, cap in free.items()}
@@ -83,9 +81,7 @@ def _local_first(
     return _round_rows(exact, free, demand, totals)
 
 
-def _spread(
-    aim: Aim, room: dict[str, Fraction], local: dict[str, Fraction], excess: Fraction
-) -> dict[str, Fraction]:
+def _spread(aim: Aim, room: dict[str, Fraction], local: dict[str, Fraction], excess: Fraction) -> dict[str, Fraction]:
     """The division of the excess, as shares of one (all zero when there is no excess)."""
     if excess == 0:
         return dict.fromkeys(room, Fraction(0))
@@ -95,7 +91,9 @@ def _spread(
 
 
 def _round_rows(
-    exact: dict[str, dict[str, Fraction]], free: dict[str, Fraction], demand: dict[str, Fraction],
+    exact: dict[str, dict[str, Fraction]],
+    free: dict[str, Fraction],
+    demand: dict[str, Fraction],
     totals: dict[str, int],
 ) -> Rows:
     rows = {entry: {name: int(value) for name, value in cells.items()} for entry, cells in exact.items()}

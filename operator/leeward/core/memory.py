@@ -25,35 +25,35 @@ KEPT_FAILOVERS = 20
 class RegionMemory:
     """One region. Fields up to `replicas_at_ms` are recorded; the rest is lost in a restart."""
 
-    settled: Verdict = Verdict.HEALTHY     # debounced verdict; unknown never overwrites it
+    settled: Verdict = Verdict.HEALTHY  # debounced verdict; unknown never overwrites it
     since_ms: int = 0
-    reason: str = ""                       # the sentence of the last change of verdict
+    reason: str = ""  # the sentence of the last change of verdict
     phase: Phase = Phase.ACTIVE
     phase_since_ms: int = 0
     phase_reason: str = ""
-    ordered: bool = False                  # out of traffic by a person's evacuation
-    step: int = 0                          # index into the ramp's steps, while recovering
+    ordered: bool = False  # out of traffic by a person's evacuation
+    step: int = 0  # index into the ramp's steps, while recovering
     step_since_ms: int = 0
-    penalty: int = 0                       # at penalty_at_ms; see penalty_now
+    penalty: int = 0  # at penalty_at_ms; see penalty_now
     penalty_at_ms: int = 0
-    flapping: bool = False                 # penalty reached its stop and has not come down to resume
-    fell_ms: int | None = None             # windows that reach back beyond the last fall are void
+    flapping: bool = False  # penalty reached its stop and has not come down to resume
+    fell_ms: int | None = None  # windows that reach back beyond the last fall are void
     first_seen_ms: int = 0
     been_ready: bool = False
-    replicas: int = 0                      # wanted, as last decided
+    replicas: int = 0  # wanted, as last decided
     replicas_at_ms: int = 0
 
-    verdict: Verdict = Verdict.UNKNOWN     # as shown: settled, or unknown over it
-    votes: tuple[Verdict, ...] = ()        # raw verdicts of the last three ticks
+    verdict: Verdict = Verdict.UNKNOWN  # as shown: settled, or unknown over it
+    votes: tuple[Verdict, ...] = ()  # raw verdicts of the last three ticks
     reason_key: str = ""
-    clean_ms: int = 0                      # good time so far; unknown neither adds nor resets
+    clean_ms: int = 0  # good time so far; unknown neither adds nor resets
     outcome_bad_since_ms: int | None = None
     probe_bad_since_ms: int | None = None
-    bad_since_ms: int | None = None        # any kind bad, without a break
-    baked_ms: int = 0                      # healthy time of the ramp step since its weight arrived
+    bad_since_ms: int | None = None  # any kind bad, without a break
+    baked_ms: int = 0  # healthy time of the ramp step since its weight arrived
     step_requests_milli: int = 0
-    ready_known: int | None = None         # last positive count
-    demand_milli: int | None = None        # smoothed rate that enters here, in thousandths per second
+    ready_known: int | None = None  # last positive count
+    demand_milli: int | None = None  # smoothed rate that enters here, in thousandths per second
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +65,14 @@ class Memory:
     last_write_ms: int | None = None
     writes: tuple[int, ...] = ()
     failovers: tuple[int, ...] = ()
-    exemption_ms: int | None = None        # when a definitive outage last passed over the cooldown
+    exemption_ms: int | None = None  # when a definitive outage last passed over the cooldown
     correlated_since_ms: int | None = None
 
     last_tick_ms: int | None = None
     ticks_since_start: int = 0
-    moving: bool = True                    # a ramp's weight has not reached its target yet
-    suspected_ms: int | None = None        # when the observer last suspected itself
-    short: bool = False                    # the last tick ended in a shortage
+    moving: bool = True  # a ramp's weight has not reached its target yet
+    suspected_ms: int | None = None  # when the observer last suspected itself
+    short: bool = False  # the last tick ended in a shortage
     told: tuple[str, ...] = ()
 
     def region(self, name: str) -> RegionMemory:
@@ -154,9 +154,13 @@ def _read_region(value: object) -> RegionMemory:
 
 def _field(name: str, value: object) -> object:
     readers: dict[str, Callable[[object], object]] = {
-        "settled": lambda v: Verdict(_text(v)), "phase": lambda v: Phase(_text(v)),
-        "reason": _text, "phase_reason": _text,
-        "ordered": _flag, "flapping": _flag, "been_ready": _flag,
+        "settled": lambda v: Verdict(_text(v)),
+        "phase": lambda v: Phase(_text(v)),
+        "reason": _text,
+        "phase_reason": _text,
+        "ordered": _flag,
+        "flapping": _flag,
+        "been_ready": _flag,
         "fell_ms": _optional_int,
     }
     return readers.get(name, _int)(value)

@@ -24,31 +24,33 @@ class Phase(StrEnum):
 class Trigger(StrEnum):
     """What moves a region from phase to phase."""
 
-    FAIL = "fail"            # verdict failed, and no guard held it
-    EVACUATE = "evacuate"    # a person's order
-    EMPTIED = "emptied"      # every row that could be read shows weight 0
-    CLEAN = "clean"          # good for long enough, nothing forbids the way back
-    STEP = "step"            # a ramp step has baked
-    COMPLETE = "complete"    # the last ramp step has baked
-    BAD_STEP = "bad step"    # a ramp step went bad
+    FAIL = "fail"  # verdict failed, and no guard held it
+    EVACUATE = "evacuate"  # a person's order
+    EMPTIED = "emptied"  # every row that could be read shows weight 0
+    CLEAN = "clean"  # good for long enough, nothing forbids the way back
+    STEP = "step"  # a ramp step has baked
+    COMPLETE = "complete"  # the last ramp step has baked
+    BAD_STEP = "bad step"  # a ramp step went bad
 
 
 class IllegalTransitionError(ValueError):
     """The table has no such row."""
 
 
-TABLE: Mapping[tuple[Phase, Trigger], Phase] = MappingProxyType({
-    (Phase.ACTIVE, Trigger.FAIL): Phase.DRAINED,
-    (Phase.ACTIVE, Trigger.EVACUATE): Phase.DRAINING,
-    (Phase.DRAINING, Trigger.FAIL): Phase.DRAINED,
-    (Phase.DRAINING, Trigger.EMPTIED): Phase.DRAINED,
-    (Phase.DRAINED, Trigger.CLEAN): Phase.RECOVERING,
-    (Phase.RECOVERING, Trigger.STEP): Phase.RECOVERING,
-    (Phase.RECOVERING, Trigger.COMPLETE): Phase.ACTIVE,
-    (Phase.RECOVERING, Trigger.FAIL): Phase.DRAINED,
-    (Phase.RECOVERING, Trigger.BAD_STEP): Phase.DRAINED,
-    (Phase.RECOVERING, Trigger.EVACUATE): Phase.DRAINING,
-})
+TABLE: Mapping[tuple[Phase, Trigger], Phase] = MappingProxyType(
+    {
+        (Phase.ACTIVE, Trigger.FAIL): Phase.DRAINED,
+        (Phase.ACTIVE, Trigger.EVACUATE): Phase.DRAINING,
+        (Phase.DRAINING, Trigger.FAIL): Phase.DRAINED,
+        (Phase.DRAINING, Trigger.EMPTIED): Phase.DRAINED,
+        (Phase.DRAINED, Trigger.CLEAN): Phase.RECOVERING,
+        (Phase.RECOVERING, Trigger.STEP): Phase.RECOVERING,
+        (Phase.RECOVERING, Trigger.COMPLETE): Phase.ACTIVE,
+        (Phase.RECOVERING, Trigger.FAIL): Phase.DRAINED,
+        (Phase.RECOVERING, Trigger.BAD_STEP): Phase.DRAINED,
+        (Phase.RECOVERING, Trigger.EVACUATE): Phase.DRAINING,
+    }
+)
 
 OUT_OF_TRAFFIC = frozenset({Phase.DRAINING, Phase.DRAINED})
 

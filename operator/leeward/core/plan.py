@@ -20,12 +20,12 @@ class RegionPlan:
     verdict_reason: str
     phase: Phase
     phase_reason: str
-    weight: int                      # in force after this plan
-    target_weight: int               # where it is going
-    capacity: Fraction               # usable requests per second, U
+    weight: int  # in force after this plan
+    target_weight: int  # where it is going
+    capacity: Fraction  # usable requests per second, U
     utilization_percent: int | None  # load over declared capacity
-    replicas: int                    # wanted
-    listed: bool                     # False: in no route at all (failed, drained, evacuated)
+    replicas: int  # wanted
+    listed: bool  # False: in no route at all (failed, drained, evacuated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Plan:
     reason: str
     regions: tuple[RegionPlan, ...]
     notes: tuple[Note, ...]
-    shortage: Fraction               # requests per second that the fleet cannot carry
+    shortage: Fraction  # requests per second that the fleet cannot carry
     survivable: bool
     survivable_reason: str
     memory: Memory

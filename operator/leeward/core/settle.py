@@ -20,9 +20,7 @@ from leeward.core.verdict import Verdict
 VOTES = 3
 
 
-def settle(
-    spec: ModelSpec, past: RegionMemory, seen: Assessment, now_ms: int, elapsed_ms: int
-) -> RegionMemory:
+def settle(spec: ModelSpec, past: RegionMemory, seen: Assessment, now_ms: int, elapsed_ms: int) -> RegionMemory:
     """The region's memory with this tick's vote counted. Phases are not touched."""
     votes = (*past.votes, seen.verdict)[-VOTES:]
     clean_ms = _clean_time(past, seen, elapsed_ms)
@@ -31,7 +29,11 @@ def settle(
     if seen.verdict is Verdict.UNKNOWN and settled is not Verdict.FAILED:
         shown = Verdict.UNKNOWN
     region = replace(
-        past, settled=settled, verdict=shown, votes=votes, clean_ms=clean_ms,
+        past,
+        settled=settled,
+        verdict=shown,
+        votes=votes,
+        clean_ms=clean_ms,
         since_ms=past.since_ms if settled is past.settled else now_ms,
         been_ready=past.been_ready or shows_ready(seen.opinions),
         outcome_bad_since_ms=_since(past.outcome_bad_since_ms, seen.level(Kind.OUTCOME) is Level.BAD, now_ms),
@@ -48,9 +50,7 @@ def _clean_time(past: RegionMemory, seen: Assessment, elapsed_ms: int) -> int:
     return past.clean_ms + elapsed_ms if seen.clean and was_healthy else past.clean_ms
 
 
-def _settled(
-    spec: ModelSpec, before: Verdict, votes: tuple[Verdict, ...], seen: Assessment, clean_ms: int
-) -> Verdict:
+def _settled(spec: ModelSpec, before: Verdict, votes: tuple[Verdict, ...], seen: Assessment, clean_ms: int) -> Verdict:
     failed = votes.count(Verdict.FAILED)
     if seen.definitive or failed >= 2:
         return Verdict.FAILED
@@ -76,9 +76,7 @@ def _since(before: int | None, holds: bool, now_ms: int) -> int | None:
     return now_ms if before is None else before
 
 
-def _with_reason(
-    spec: ModelSpec, past: RegionMemory, region: RegionMemory, seen: Assessment
-) -> RegionMemory:
+def _with_reason(spec: ModelSpec, past: RegionMemory, region: RegionMemory, seen: Assessment) -> RegionMemory:
     """The sentence stays while verdict and objections stay: numbers that move each tick would be noise."""
     against = ",".join(f"{o.kind}{int(o.level)}" for o in seen.opinions if o.level is not Level.GOOD)
     key = f"{region.verdict}/{seen.verdict}/{against}"

@@ -89,12 +89,16 @@ def _attend(spec: ModelSpec, rows: Mapping[str, Row | None], memory: Memory, now
             known = RegionMemory(since_ms=now_ms, phase_since_ms=now_ms, first_seen_ms=now_ms)
             if lost and region.share > 0 and _found_empty(spec, rows, region.name):
                 known = replace(
-                    known, settled=Verdict.FAILED, phase=Phase.DRAINED, fell_ms=now_ms,
+                    known,
+                    settled=Verdict.FAILED,
+                    phase=Phase.DRAINED,
+                    fell_ms=now_ms,
                     phase_reason="found without weight, and nothing remembered",
                 )
         regions[region.name] = _no_later_than(known, now_ms)
     return replace(
-        memory, regions=regions,
+        memory,
+        regions=regions,
         writes=tuple(min(ms, now_ms) for ms in memory.writes),
         failovers=tuple(min(ms, now_ms) for ms in memory.failovers),
     )
@@ -111,9 +115,11 @@ def _no_later_than(region: RegionMemory, now_ms: int) -> RegionMemory:
     """No time in the future: clocks differ between operators."""
     return replace(
         region,
-        since_ms=min(region.since_ms, now_ms), phase_since_ms=min(region.phase_since_ms, now_ms),
+        since_ms=min(region.since_ms, now_ms),
+        phase_since_ms=min(region.phase_since_ms, now_ms),
         step_since_ms=min(region.step_since_ms, now_ms),
-        penalty_at_ms=min(region.penalty_at_ms, now_ms), first_seen_ms=min(region.first_seen_ms, now_ms),
+        penalty_at_ms=min(region.penalty_at_ms, now_ms),
+        first_seen_ms=min(region.first_seen_ms, now_ms),
         replicas_at_ms=min(region.replicas_at_ms, now_ms),
         fell_ms=None if region.fell_ms is None else min(region.fell_ms, now_ms),
     )

@@ -66,16 +66,16 @@ class RegionReadings:
     """All that is known of one serving region. Empty tuples and `None` mean: no reading."""
 
     name: str
-    outcomes: tuple[Counts, ...] = ()      # sensors: entry regions by name, and "engine"
-    latency: Counts | None = None          # bad: slower than the objective
-    probes: tuple[Counts, ...] = ()        # sensors: "direct", and "via <entry>"
-    probe_failing: bool | None = None      # did the newest probe of every path fail?
+    outcomes: tuple[Counts, ...] = ()  # sensors: entry regions by name, and "engine"
+    latency: Counts | None = None  # bad: slower than the objective
+    probes: tuple[Counts, ...] = ()  # sensors: "direct", and "via <entry>"
+    probe_failing: bool | None = None  # did the newest probe of every path fail?
     reach: tuple[ReachReading, ...] = ()
     ready: ReadyReading | None = None
     load: LoadReading | None = None
-    api_answers: bool | None = None        # CONTROL: says unknown only
-    metrics_answer: bool | None = None     # CONTROL
-    entry_requests_per_second: Fraction | None = None   # demand that enters at this region's gateway
+    api_answers: bool | None = None  # CONTROL: says unknown only
+    metrics_answer: bool | None = None  # CONTROL
+    entry_requests_per_second: Fraction | None = None  # demand that enters at this region's gateway
 
 
 Row = tuple[tuple[str, int], ...]

@@ -63,7 +63,7 @@ class CapacitySpec:
     requests_per_second_per_replica: Fraction = Fraction(4)
     concurrency_per_replica: int = 64
     target_utilization: Fraction = Fraction(3, 4)
-    scale_down_after_ms: int = 900_000     # replicas ordered for a failover stay this long after failback
+    scale_down_after_ms: int = 900_000  # replicas ordered for a failover stay this long after failback
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class GuardLimits:
     flap_penalty_stop: int = 2_000
     flap_penalty_resume: int = 750
     observe_ticks_after_start: int = 3
-    starting_grace_ms: int = 900_000       # a region that never had a ready replica is starting, not failed
+    starting_grace_ms: int = 900_000  # a region that never had a ready replica is starting, not failed
 
 
 @dataclass(frozen=True, slots=True)

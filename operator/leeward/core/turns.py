@@ -88,7 +88,13 @@ def _fall(s: Situation, turn: Turn, names: list[str], trigger: Trigger) -> None:
 def _penalized(s: Situation, region: RegionMemory) -> RegionMemory:
     penalty = penalty_now(region, s.now_ms) + FALL_PENALTY
     return replace(
-        region, penalty=penalty, penalty_at_ms=s.now_ms, fell_ms=s.now_ms, clean_ms=0, step=0, ordered=False,
+        region,
+        penalty=penalty,
+        penalty_at_ms=s.now_ms,
+        fell_ms=s.now_ms,
+        clean_ms=0,
+        step=0,
+        ordered=False,
         flapping=region.flapping or penalty >= s.spec.guards.flap_penalty_stop,
     )
 
@@ -167,14 +173,19 @@ def _last_resort(s: Situation, turn: Turn) -> None:
     if any(s.serves(name) for name in s.spec.region_names):
         return
     rested = [
-        name for name, region in turn.regions.items()
-        if region.phase is Phase.DRAINED and _answers(s, name, region)
+        name
+        for name, region in turn.regions.items()
+        if region.phase is Phase.DRAINED
+        and _answers(s, name, region)
         and guards.first_objection(guards.LAST_RESORT_GUARDS, s, name) is None
     ]
     if rested:
         name = min(rested, key=lambda n: (-turn.regions[n].clean_ms, n))
         turn.regions[name] = replace(
-            turn.regions[name], settled=Verdict.HEALTHY, verdict=Verdict.HEALTHY, since_ms=s.now_ms,
+            turn.regions[name],
+            settled=Verdict.HEALTHY,
+            verdict=Verdict.HEALTHY,
+            since_ms=s.now_ms,
             reason="answers again, and no other region serves",
         )
         _to_step(s, turn, name, 0, Trigger.CLEAN)

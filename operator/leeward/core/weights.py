@@ -15,9 +15,7 @@ from collections.abc import Collection, Mapping
 from fractions import Fraction
 
 
-def water_fill(
-    caps: Mapping[str, Fraction], shares: Mapping[str, int], demand: Fraction
-) -> dict[str, Fraction]:
+def water_fill(caps: Mapping[str, Fraction], shares: Mapping[str, int], demand: Fraction) -> dict[str, Fraction]:
     """Load per region: at most its cap, in total min(demand, Σcaps)."""
     load = {name: Fraction(0) for name in caps}
     open_regions = {name: max(0, shares.get(name, 0)) for name in caps if shares.get(name, 0) > 0}
@@ -38,9 +36,7 @@ def water_fill(
     return load
 
 
-def round_row(
-    exact: Mapping[str, Fraction], caps: Mapping[str, int] | None = None, total: int = 100
-) -> dict[str, int]:
+def round_row(exact: Mapping[str, Fraction], caps: Mapping[str, int] | None = None, total: int = 100) -> dict[str, int]:
     """Whole percent that sum to `total`, as `exact` must; zero stays zero, non-zero stays non-zero."""
     row = {name: int(value) for name, value in exact.items()}
     wanting = sorted((n for n in exact if exact[n] > 0), key=lambda n: (row[n] - exact[n], n))

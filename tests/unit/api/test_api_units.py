@@ -3,6 +3,7 @@
 from fractions import Fraction
 
 import pytest
+
 from leeward.api.units import (
     decimal_text,
     duration_ms,
@@ -30,24 +31,18 @@ def test_duration(text: str, seconds: Fraction) -> None:
     assert duration_ms(text) == seconds * 1000
 
 
-@pytest.mark.parametrize(
-    "text", ["", "5", "m", "-5s", "1.5h", "2 m", "30m1h", "5d", "2m\n", "1e3s", "123456s"]
-)
+@pytest.mark.parametrize("text", ["", "5", "m", "-5s", "1.5h", "2 m", "30m1h", "5d", "2m\n", "1e3s", "123456s"])
 def test_bad_duration(text: str) -> None:
     with pytest.raises(ValueError, match="write 90s, 2m or 1h30m"):
         duration_seconds(text)
 
 
-@pytest.mark.parametrize(
-    ("text", "value"), [("4", 4), ("2.5", Fraction(5, 2)), ("0.1", Fraction(1, 10)), ("0", 0)]
-)
+@pytest.mark.parametrize(("text", "value"), [("4", 4), ("2.5", Fraction(5, 2)), ("0.1", Fraction(1, 10)), ("0", 0)])
 def test_decimal(text: str, value: Fraction) -> None:
     assert parse_decimal(text) == value
 
 
-@pytest.mark.parametrize(
-    "text", ["", ".5", "5.", "-1", "+1", "1e3", "1/2", " 1", "1\n", "nan", "1,5", "\u0661"]
-)
+@pytest.mark.parametrize("text", ["", ".5", "5.", "-1", "+1", "1e3", "1/2", " 1", "1\n", "nan", "1,5", "\u0661"])
 def test_bad_decimal(text: str) -> None:
     with pytest.raises(ValueError, match="is no decimal number"):
         parse_decimal(text)

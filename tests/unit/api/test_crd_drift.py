@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from leeward.api.crd import crds, rendered
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
+
 from leeward.api.crd import crds
 from leeward.api.markers import VALIDATIONS
 from leeward.api.modelstatus import PHASES, VERDICTS
 from leeward.api.schema import structural
-from pydantic import BaseModel
 
 Schema = dict[str, Any]
 FOREIGN = ("$ref", "$defs", "anyOf", "oneOf", "allOf", "title", "const", "prefixItems", "exclusiveMinimum")
@@ -36,8 +37,7 @@ def nodes() -> list[Any]:
         for part in ("spec", "status"):
             kind = crd["spec"]["names"]["kind"]
             found.extend(
-                pytest.param(node, id=path)
-                for path, node in walk(schema["properties"][part], f"{kind}.{part}")
+                pytest.param(node, id=path) for path, node in walk(schema["properties"][part], f"{kind}.{part}")
             )
     return found
 
@@ -98,9 +98,7 @@ def test_names_columns_and_subresources() -> None:
         version = version_of(crd)
         assert crd["spec"]["names"]["categories"] == ["leeward"]
         assert version["subresources"] == {"status": {}}
-        assert [
-            each["name"] for each in version["additionalPrinterColumns"] if "priority" not in each
-        ] == columns
+        assert [each["name"] for each in version["additionalPrinterColumns"] if "priority" not in each] == columns
 
 
 def test_status_words_are_those_of_the_core() -> None:

@@ -25,16 +25,17 @@ def fleet(**changes: RegionMemory) -> dict[str, RegionMemory]:
 @pytest.mark.parametrize(
     ("a", "score", "demand", "usable", "shortage"),
     [
-        (WELL, 1, 11, 12, 0),                                                      # 0.75 x 4 x 4
-        (WELL, 1, 14, Fraction(144, 10), 0),                                       # strained: 0.9 x 4 x 4
+        (WELL, 1, 11, 12, 0),  # 0.75 x 4 x 4
+        (WELL, 1, 14, Fraction(144, 10), 0),  # strained: 0.9 x 4 x 4
         (WELL, 1, 15, Fraction(144, 10), Fraction(18, 10)),
         (replace(WELL, phase=Phase.DRAINED), 0, 5, 0, 0),
-        (replace(WELL, phase=Phase.RECOVERING, step=1), 1, 5, Fraction(6, 10), 0), # 5 % of 12
+        (replace(WELL, phase=Phase.RECOVERING, step=1), 1, 5, Fraction(6, 10), 0),  # 5 % of 12
         (replace(WELL, phase=Phase.RECOVERING, step=99), 1, 5, 12, 0),
-        (replace(WELL, verdict=Verdict.DEGRADED), Fraction(3, 5), 5, Fraction(72, 10), 0),
-        (replace(WELL, verdict=Verdict.DEGRADED), 0, 5, 6, 0),                     # one half at least
-        (replace(WELL, verdict=Verdict.DEGRADED), 0, 14, Fraction(144, 10), 0),    # short: counted as whole
-        (replace(WELL, verdict=Verdict.UNKNOWN, ready_known=None), 0, 5, 12, 0),   # minimum replicas
+        (replace(WELL, verdict=Verdict.DEGRADED), Fraction(1, 2), 5, 12, 0),  # mildly: whole
+        (replace(WELL, verdict=Verdict.DEGRADED), Fraction(3, 10), 5, Fraction(72, 10), 0),
+        (replace(WELL, verdict=Verdict.DEGRADED), 0, 5, 6, 0),  # one half at least
+        (replace(WELL, verdict=Verdict.DEGRADED), 0, 14, Fraction(144, 10), 0),  # short: counted as whole
+        (replace(WELL, verdict=Verdict.UNKNOWN, ready_known=None), 0, 5, 12, 0),  # minimum replicas
     ],
 )
 def test_usable_capacity(a: RegionMemory, score: Fraction, demand: int, usable: Fraction, shortage: Fraction) -> None:
@@ -58,7 +59,8 @@ def test_a_failure_domain_is_lost_as_one() -> None:
     regions = tuple(replace(r, failure_domains=(("provider", domains[r.name]),)) for r in SPEC.regions)
     spec = replace(SPEC, regions=regions, survive="provider")
     assert survivable(spec, fleet(), {n: Fraction(5) for n in "abc"}) == (
-        False, "losing provider aws leaves only 16 requests/s for 15",
+        False,
+        "losing provider aws leaves only 16 requests/s for 15",
     )
     assert survivable(replace(SPEC, survive="None"), fleet(), DEMAND)[0]
 
@@ -101,7 +103,7 @@ def test_demand_rises_at_once_and_falls_slowly() -> None:
 @pytest.mark.parametrize(
     ("known", "demand"),
     [
-        ({"a": 10_000, "b": 5_000, "c": 0}, (11, Fraction(55, 10), Fraction(11, 10_000))),   # never zero
+        ({"a": 10_000, "b": 5_000, "c": 0}, (11, Fraction(55, 10), Fraction(11, 10_000))),  # never zero
         ({"b": 3_300, "c": 3_300}, (Fraction(374, 100), Fraction(363, 100), Fraction(363, 100))),
         ({}, (Fraction(11, 10_000),) * 3),
     ],

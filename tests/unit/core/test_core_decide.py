@@ -70,8 +70,18 @@ def test_drift_is_put_back_without_a_further_step() -> None:
     plan = decide(SPEC, seen(*map(well, "abc"), weights=edited), memory, now)
     assert (plan.write_weights, plan.weights) == (True, weights)
     again = decide(SPEC, seen(*map(well, "abc"), weights=edited), plan.memory, now + 5_000)
-    assert not again.write_weights     # paced, and not told again
+    assert not again.write_weights  # paced, and not told again
     assert not again.notes
+
+
+def test_drift_is_put_back_without_a_further_step_even_when_one_is_due() -> None:
+    spec = replace(SPEC, traffic=shares_policy(), capacity=CapacitySpec(Fraction(40)))
+    memory, weights, now = settled_fleet(spec)
+    changed = replace(spec, regions=tuple(RegionSpec(n, s, 4, 12) for n, s in (("a", 50), ("b", 50), ("c", 0))))
+    edited = (("a", (("a", 0), ("b", 0), ("c", 100))), *weights[1:])
+    plan = decide(changed, seen(*map(well, "abc"), weights=edited), memory, now + 10_000)
+    assert plan.weights[0] == weights[0]
+    assert plan.weights[1] != weights[1]
 
 
 def test_a_lost_region_is_out_in_the_tick_that_sees_it() -> None:
@@ -102,7 +112,9 @@ def test_unknown_regions_keep_what_they_carry_and_cannot_gain() -> None:
     memory, weights, now = settled_fleet(SPEC)
     plan = play(SPEC, memory, weights, now, (crashed("a"), RegionReadings("b"), well("c")))[0]
     assert plan.weights == (
-        ("a", (("a", 0), ("b", 0), ("c", 100))), ("b", (("a", 0), ("b", 100), ("c", 0))), weights[2],
+        ("a", (("a", 0), ("b", 0), ("c", 100))),
+        ("b", (("a", 0), ("b", 100), ("c", 0))),
+        weights[2],
     )
 
 
@@ -165,7 +177,9 @@ def test_region_plans_sum_to_all_requests() -> None:
 def test_failback_completes_whatever_the_step_and_when(max_step: int) -> None:
     """Five bakes, plus a write every min_interval for the points that have to move."""
     spec = replace(
-        SPEC, failback=short_failback(), traffic=replace(SPEC.traffic, max_step=max_step),
+        SPEC,
+        failback=short_failback(),
+        traffic=replace(SPEC.traffic, max_step=max_step),
         guards=replace(SPEC.guards, writes_per_hour=1_000),
     )
     memory, weights, now = settled_fleet(spec)
@@ -177,7 +191,7 @@ def test_failback_completes_whatever_the_step_and_when(max_step: int) -> None:
     longest_s = 5 * (10 + 5 + 5) + writes * 10
     assert 5 * (ended - began) <= longest_s
     assert back[-1].weights == HOME
-    assert began * 5 <= 30 + 30 + 10      # clean time, after the windows of the outage have passed
+    assert began * 5 <= 30 + 30 + 10  # clean time, after the windows of the outage have passed
 
 
 def test_a_spec_without_regions_holds() -> None:

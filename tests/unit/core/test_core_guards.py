@@ -67,9 +67,11 @@ def test_recommend_shows_the_target() -> None:
 
 def test_first_ticks_only_observe_but_a_definitive_outage_seen_twice_acts() -> None:
     known, weights, now = settled_fleet(SPEC)
-    restarted = replace(known, ticks_since_start=0, regions={
-        n: replace(r, votes=(), verdict=r.settled) for n, r in known.regions.items()
-    })
+    restarted = replace(
+        known,
+        ticks_since_start=0,
+        regions={n: replace(r, votes=(), verdict=r.settled) for n, r in known.regions.items()},
+    )
     phases = [phase_of(p, "a") for p in play(SPEC, restarted, weights, now, *[GRAY_A] * 4)]
     assert phases == ["active", "active", "active", "drained"]
     assert [phase_of(p, "a") for p in play(SPEC, restarted, weights, now, *[DEAD_A] * 2)] == ["active", "drained"]
@@ -151,6 +153,15 @@ def test_pacing_is_for_ordinary_moves(move: Move) -> None:
     spent = objection(move, writes=tuple(range(now - 40, now - 10)))
     assert (spent == "the write budget of this hour is spent") is ordinary
     assert objection(move, writes=tuple(range(now - 3_600_030, now - 3_600_000))) is None
+
+
+def test_ordinary_weights_hold_still_during_a_correlated_fault() -> None:
+    known, weights, now = settled_fleet(SPEC)
+    sick = seen(gray("a"), gray("b"), well("c"), weights=weights)
+    situation = survey(SPEC, sick, known, now + 10_000)
+    assert "correlated fault" in (guards.write_objection(situation, Move()) or "")
+    assert guards.write_objection(situation, Move(emergency=True)) is None
+    assert guards.first_objection(guards.RETURN_GUARDS, situation, "c") is not None
 
 
 def test_a_flapping_region_stays_away() -> None:

@@ -52,10 +52,25 @@ def first(a: RegionReadings, memory: Memory = KNOWN, **changes: object) -> Asses
         ("nothing known", RegionReadings("a"), "unknown", False),
         ("one kind", RegionReadings("a", reach=(answers("op-1"),)), "unknown", False),
         ("Prometheus gone", well("a", outcomes=(), latency=None, load=None, metrics_answer=False), "healthy", False),
-        ("Prometheus and API gone",
-         well("a", outcomes=(), latency=None, ready=None, metrics_answer=False, api_answers=False), "unknown", False),
-        ("all stale", well("a", outcomes=(counts("a", 300, 300, 99_000),), latency=None, probes=(), ready=None,
-                           reach=(answers("x", 9_000, age_ms=99_000),)), "unknown", False),
+        (
+            "Prometheus and API gone",
+            well("a", outcomes=(), latency=None, ready=None, metrics_answer=False, api_answers=False),
+            "unknown",
+            False,
+        ),
+        (
+            "all stale",
+            well(
+                "a",
+                outcomes=(counts("a", 300, 300, 99_000),),
+                latency=None,
+                probes=(),
+                ready=None,
+                reach=(answers("x", 9_000, age_ms=99_000),),
+            ),
+            "unknown",
+            False,
+        ),
     ],
 )
 def test_verdicts(case: str, readings: RegionReadings, verdict: str, definitive: bool) -> None:
@@ -104,10 +119,20 @@ H, D, F, U = Verdict.HEALTHY, Verdict.DEGRADED, Verdict.FAILED, Verdict.UNKNOWN
 @pytest.mark.parametrize(
     ("votes", "shown"),
     [
-        ([F], [H]), ([F, F], [H, F]), ([F, H, F], [H, H, F]), ([F, H, H, F], [H, H, H, H]),
-        ([D], [H]), ([D, D], [H, D]), ([D, F], [H, D]), ([D, F, F], [H, D, F]),
-        ([U], [U]), ([F, U, F], [H, U, F]), ([F, U, U, F], [H, U, U, H]), ([U] * 9, [U] * 9),
-        ([D, D, U, H], [H, D, U, D]), ([F, F, U, H], [H, F, F, F]),
+        ([F], [H]),
+        ([F, F], [H, F]),
+        ([F, H, F], [H, H, F]),
+        ([F, H, H, F], [H, H, H, H]),
+        ([D], [H]),
+        ([D, D], [H, D]),
+        ([D, F], [H, D]),
+        ([D, F, F], [H, D, F]),
+        ([U], [U]),
+        ([F, U, F], [H, U, F]),
+        ([F, U, U, F], [H, U, U, H]),
+        ([U] * 9, [U] * 9),
+        ([D, D, U, H], [H, D, U, D]),
+        ([F, F, U, H], [H, F, F, F]),
     ],
 )
 def test_what_stands(votes: list[Verdict], shown: list[Verdict]) -> None:

@@ -18,8 +18,12 @@ RULES = Rules.of(three_regions())
 @pytest.mark.parametrize(
     ("availability", "good", "bad"),
     [
-        ("0.995", "0.005", "0.072"), ("0.999", "0.001", "0.05"), ("0.9", "0.1", "0.5"),
-        ("1", "0", "0.05"), ("0", "0.5", "0.5"), ("-3", "0.5", "0.5"),
+        ("0.995", "0.005", "0.072"),
+        ("0.999", "0.001", "0.05"),
+        ("0.9", "0.1", "0.5"),
+        ("1", "0", "0.05"),
+        ("0", "0.5", "0.5"),
+        ("-3", "0.5", "0.5"),
     ],
 )
 def test_bad_is_14_4_budgets_kept_between_5_and_50_percent(availability: str, good: str, bad: str) -> None:
@@ -30,10 +34,15 @@ def test_bad_is_14_4_budgets_kept_between_5_and_50_percent(availability: str, go
 @pytest.mark.parametrize(
     ("bad", "total", "level"),
     [
-        (0, 300, Level.GOOD), (3, 300, Level.GOOD), (5, 300, Level.FAIR), (30, 300, Level.FAIR),
-        (33, 300, Level.BAD), (300, 300, Level.BAD),
-        (1, 20, Level.GOOD),   # one bad sample is never more than an accident
-        (2, 20, Level.FAIR), (5, 20, Level.BAD),
+        (0, 300, Level.GOOD),
+        (3, 300, Level.GOOD),
+        (5, 300, Level.FAIR),
+        (30, 300, Level.FAIR),
+        (33, 300, Level.BAD),
+        (300, 300, Level.BAD),
+        (1, 20, Level.GOOD),  # one bad sample is never more than an accident
+        (2, 20, Level.FAIR),
+        (5, 20, Level.BAD),
         (19, 19, None),
     ],
 )
@@ -88,7 +97,7 @@ def test_latency_is_bad_from_four_times_what_the_percentile_allows() -> None:
         ([(30_000, 1, 12), (60_000, 1, 24)], False, Level.GOOD, False),
         ([(30_000, 0, 12), (60_000, 0, 24)], True, Level.FAIR, False),
         ([(30_000, 12, 12), (60_000, 12, 24)], True, Level.BAD, False),
-        ([(30_000, 3, 3), (60_000, 6, 6)], True, Level.FAIR, False),   # few probes never say bad
+        ([(30_000, 3, 3), (60_000, 6, 6)], True, Level.FAIR, False),  # few probes never say bad
         ([(30_000, 0, 2)], False, Level.GOOD, True),
         ([(30_000, 0, 0)], False, None, None),
     ],
@@ -107,8 +116,15 @@ def test_probes_made_while_the_observer_suspected_itself_do_not_count() -> None:
 @pytest.mark.parametrize(
     ("ready", "desired", "minimum", "level"),
     [
-        (4, 4, 4, Level.GOOD), (4, 12, 4, Level.GOOD), (3, 4, 4, Level.FAIR), (0, 4, 4, Level.BAD),
-        (0, 0, 4, Level.BAD), (0, 0, 0, None), (0, 3, 0, Level.BAD), (1, 1, 4, Level.GOOD), (-1, 4, 4, None),
+        (4, 4, 4, Level.GOOD),
+        (4, 12, 4, Level.GOOD),
+        (3, 4, 4, Level.FAIR),
+        (0, 4, 4, Level.BAD),
+        (0, 0, 4, Level.BAD),
+        (0, 0, 0, None),
+        (0, 3, 0, Level.BAD),
+        (1, 1, 4, Level.GOOD),
+        (-1, 4, 4, None),
     ],
 )
 def test_ready(ready: int, desired: int, minimum: int, level: Level | None) -> None:
@@ -121,12 +137,12 @@ def test_ready(ready: int, desired: int, minimum: int, level: Level | None) -> N
     [
         ([answers("x"), answers("y")], Level.GOOD, 0),
         ([answers("x", 3_000), answers("y", 3_000)], Level.BAD, 2),
-        ([answers("x", 3_000), answers("x", 9_000)], Level.BAD, 1),              # one observer, twice
-        ([answers("x", 3_000), answers("y", 2_999)], Level.FAIR, 1),             # not yet everywhere
-        ([answers("x", 3_000), answers("y", age_ms=4_000)], Level.BAD, 1),       # old news contradicts nothing
-        ([answers("x", 3_000), answers("y", 3_000, reached=0)], Level.BAD, 1),   # y is cut off itself
+        ([answers("x", 3_000), answers("x", 9_000)], Level.BAD, 1),  # one observer, twice
+        ([answers("x", 3_000), answers("y", 2_999)], Level.FAIR, 1),  # not yet everywhere
+        ([answers("x", 3_000), answers("y", age_ms=4_000)], Level.BAD, 1),  # old news contradicts nothing
+        ([answers("x", 3_000), answers("y", 3_000, reached=0)], Level.BAD, 1),  # y is cut off itself
         ([answers("x", 3_000, reached=0)], None, 0),
-        ([answers("x", 3_000, reached=0, others=0)], None, 0),                   # nobody vouches for it
+        ([answers("x", 3_000, reached=0, others=0)], None, 0),  # nobody vouches for it
         ([answers("x", 3_000, age_ms=-1)], None, 0),
         ([answers("x", -5)], None, 0),
         ([answers("x", 3_000, reached=9)], None, 0),
@@ -138,9 +154,7 @@ def test_reach(readings: list, level: Level | None, observers: int) -> None:
     assert (opinion and opinion.level, opinion.bad_sensors if opinion else 0) == (level, observers)
 
 
-@pytest.mark.parametrize(
-    "tally", [Tally(30_000, 5, 3), Tally(30_000, -1, 30), Tally(0, 3, 30), Tally(-30_000, 30, 30)]
-)
+@pytest.mark.parametrize("tally", [Tally(30_000, 5, 3), Tally(30_000, -1, 30), Tally(0, 3, 30), Tally(-30_000, 30, 30)])
 def test_absurd_tallies_are_no_readings(tally: Tally) -> None:
     assert kinds.outcome((Counts("a", (tally,), 0),), RULES, None) is None
 

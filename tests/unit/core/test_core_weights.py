@@ -14,10 +14,10 @@ SHARES = {"a": 50, "b": 50, "c": 0}
 @pytest.mark.parametrize(
     ("caps", "demand", "load"),
     [
-        ((10, 10, 10), 10, (5, 5, 0)),       # one level
-        ((4, 10, 10), 10, (4, 6, 0)),        # a is full
-        ((4, 4, 10), 10, (4, 4, 2)),         # both full: spill
-        ((4, 4, 1), 10, (4, 4, 1)),          # short
+        ((10, 10, 10), 10, (5, 5, 0)),  # one level
+        ((4, 10, 10), 10, (4, 6, 0)),  # a is full
+        ((4, 4, 10), 10, (4, 4, 2)),  # both full: spill
+        ((4, 4, 1), 10, (4, 4, 1)),  # short
         ((0, 10, 0), 8, (0, 8, 0)),
         ((10, 10, 10), 0, (0, 0, 0)),
     ],
@@ -31,10 +31,10 @@ def test_water_filling(caps: tuple[int, ...], demand: int, load: tuple[int, ...]
     ("exact", "caps", "row"),
     [
         (("100/3", "100/3", "100/3"), None, (34, 33, 33)),
-        (("33.4", "33.3", "33.3"), (33, 100, 100), (33, 34, 33)),     # never above its cap
-        (("99.7", "0.3", "0"), None, (99, 1, 0)),                     # never to nothing by rounding
+        (("33.4", "33.3", "33.3"), (33, 100, 100), (33, 34, 33)),  # never above its cap
+        (("99.7", "0.3", "0"), None, (99, 1, 0)),  # never to nothing by rounding
         (("0", "50", "50"), None, (0, 50, 50)),
-        (("60.5", "39.5", "0"), (60, 39, 100), (61, 39, 0)),          # caps do not allow 100
+        (("60.5", "39.5", "0"), (60, 39, 100), (61, 39, 0)),  # caps do not allow 100
     ],
 )
 def test_rounding(exact: tuple[str, ...], caps: tuple[int, ...] | None, row: tuple[int, ...]) -> None:
@@ -49,7 +49,7 @@ def test_rounding(exact: tuple[str, ...], caps: tuple[int, ...] | None, row: tup
         ((100, 0, 0), (0, 50, 50), "", (90, 5, 5)),
         ((100, 0, 0), (0, 50, 50), "a", (0, 50, 50)),
         ((34, 33, 33), (0, 50, 50), "a", (0, 50, 50)),
-        ((40, 60, 0), (0, 0, 100), "a", (0, 50, 50)),      # 40 at once, and 10 of the others
+        ((40, 60, 0), (0, 0, 100), "a", (0, 50, 50)),  # 40 at once, and 10 of the others
         ((95, 5, 0), (100, 0, 0), "", (100, 0, 0)),
     ],
 )
@@ -67,9 +67,12 @@ def test_rows_are_brought_to_the_regions_of_the_spec() -> None:
 def aim(policy: TrafficPolicy, usable: tuple[int, ...], demand: tuple[int, ...], held: str = "") -> Aim:
     home = {e: {n: 100 * (n == e) for n in "abc"} for e in "abc"}
     return Aim(
-        policy, {n: Fraction(u) for n, u in zip("abc", usable, strict=True)},
-        {n: Fraction(d) for n, d in zip("abc", demand, strict=True)}, dict(zip("abc", (34, 33, 33), strict=True)),
-        frozenset(held), home,
+        policy,
+        {n: Fraction(u) for n, u in zip("abc", usable, strict=True)},
+        {n: Fraction(d) for n, d in zip("abc", demand, strict=True)},
+        dict(zip("abc", (34, 33, 33), strict=True)),
+        frozenset(held),
+        home,
     )
 
 
@@ -79,10 +82,10 @@ def aim(policy: TrafficPolicy, usable: tuple[int, ...], demand: tuple[int, ...],
         ((12, 12, 12), (10, 10, 10), "", ((100, 0, 0), (0, 100, 0), (0, 0, 100))),
         ((0, 20, 20), (10, 10, 10), "", ((0, 50, 50), (0, 100, 0), (0, 0, 100))),
         ((5, 20, 20), (10, 10, 10), "", ((50, 25, 25), (0, 100, 0), (0, 0, 100))),
-        ((0, 20, 11), (10, 10, 10), "", ((0, 90, 10), (0, 100, 0), (0, 0, 100))),   # c has room for one
-        ((0, 10, 10), (10, 10, 10), "", ((0, 50, 50), (0, 100, 0), (0, 0, 100))),   # short: nothing abroad in vain
+        ((0, 20, 11), (10, 10, 10), "", ((0, 90, 10), (0, 100, 0), (0, 0, 100))),  # c has room for one
+        ((0, 10, 10), (10, 10, 10), "", ((0, 50, 50), (0, 100, 0), (0, 0, 100))),  # short: nothing abroad in vain
         ((0, 20, 20), (10, 10, 10), "b", ((0, 0, 100), (0, 100, 0), (0, 0, 100))),  # b is unknown: cannot gain
-        ((0, 0, 0), (10, 10, 10), "", ((100, 0, 0), (0, 100, 0), (0, 0, 100))),     # nowhere to go: stay
+        ((0, 0, 0), (10, 10, 10), "", ((100, 0, 0), (0, 100, 0), (0, 0, 100))),  # nowhere to go: stay
     ],
 )
 def test_local_first(usable: tuple, demand: tuple, held: str, rows: tuple) -> None:

@@ -17,9 +17,7 @@ from localfleet.modelserver.faults import FaultBook
 from localfleet.modelserver.pods import Crew, PodSpec, Settings
 
 # A hundred times the speed of the defaults: an answer of 20 tokens takes about 50 ms.
-FAST = Timing(
-    prefill_base=0.005, prefill_per_token=0.0, itl_base=0.002, answer_tokens_mean=20, chunk_seconds=0.01
-)
+FAST = Timing(prefill_base=0.005, prefill_per_token=0.0, itl_base=0.002, answer_tokens_mean=20, chunk_seconds=0.01)
 
 
 @dataclass

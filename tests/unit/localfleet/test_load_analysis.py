@@ -21,9 +21,7 @@ from localfleet.load.records import Record, read_records
 
 
 def good(t: float, ttft: float = 0.3, region: str = "west", total: float = 3.0) -> Record:
-    return Record(
-        t, 0.0, "a", ["a"], region, "p", 200, stream=True, ttft=ttft, total=total, tokens=9, good=True
-    )
+    return Record(t, 0.0, "a", ["a"], region, "p", 200, stream=True, ttft=ttft, total=total, tokens=9, good=True)
 
 
 def failed(t: float, region: str = "", total: float = 1.0, error: str = "connect") -> Record:

@@ -44,9 +44,7 @@ def test_entries_are_picked_by_share() -> None:
 @pytest.mark.parametrize(
     ("entries", "shares"), [([], {}), ([A, A], {}), ([A], {"b": 1.0}), ([A], {"a": 0.0}), ([A], {"a": -1.0})]
 )
-def test_entries_and_shares_that_make_no_sense_are_refused(
-    entries: list[Entry], shares: dict[str, float]
-) -> None:
+def test_entries_and_shares_that_make_no_sense_are_refused(entries: list[Entry], shares: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"must|no such entry"):
         EntryChoice(entries, shares)
 

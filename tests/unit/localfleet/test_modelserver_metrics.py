@@ -21,9 +21,7 @@ FEWER_LABELS = {"vllm:cache_config_info"}
 
 def families(page: str) -> dict[str, Metric]:
     return {
-        family.name: family
-        for family in text_string_to_metric_families(page)
-        if not family.name.endswith("_created")
+        family.name: family for family in text_string_to_metric_families(page) if not family.name.endswith("_created")
     }
 
 

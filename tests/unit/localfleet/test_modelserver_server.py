@@ -17,9 +17,7 @@ from localfleet.modelserver.engine import Limits, Timing
 from localfleet.modelserver.faults import Faults, parse_faults
 
 CHAT = "/v1/chat/completions"
-SLOW = Timing(
-    prefill_base=0.02, itl_base=0.02, answer_tokens_mean=20, answer_tokens_sigma=0.01, chunk_seconds=0.05
-)
+SLOW = Timing(prefill_base=0.02, itl_base=0.02, answer_tokens_mean=20, answer_tokens_sigma=0.01, chunk_seconds=0.05)
 
 
 class Play(Protocol):
@@ -159,9 +157,7 @@ async def test_a_hung_pod_accepts_and_never_answers(play: Play) -> None:
     async with play() as region, aiohttp.ClientSession() as session:
         region.faults.put(Faults(hang=True))
         with pytest.raises(TimeoutError):
-            await session.get(
-                region.url("/health"), timeout=aiohttp.ClientTimeout(total=0.2, sock_connect=0.1)
-            )
+            await session.get(region.url("/health"), timeout=aiohttp.ClientTimeout(total=0.2, sock_connect=0.1))
         region.faults.clear()
         async with session.get(region.url("/health")) as response:
             assert response.status == 200

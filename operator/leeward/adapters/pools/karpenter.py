@@ -20,15 +20,24 @@ POOL_LABEL = "leeward.dev/pool"
 def pool_name(model: ModelDeployment, region: Region) -> str:
     """`<namespace>-<model>-<identity>`, at most 63 characters; NodePools are cluster-scoped."""
     accelerator, pools = model.spec.accelerator, region.spec.node_pools
-    identity = json.dumps([accelerator.type, accelerator.count, accelerator.resource_name,
-                           sorted(pools.capacity_types), _requirements(model, region)])
+    identity = json.dumps(
+        [
+            accelerator.type,
+            accelerator.count,
+            accelerator.resource_name,
+            sorted(pools.capacity_types),
+            _requirements(model, region),
+        ]
+    )
     digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
     return f"{model.metadata.namespace}-{model.metadata.name}"[:54].rstrip("-") + f"-{digest}"
 
 
 def _requirements(model: ModelDeployment, region: Region) -> list[KubeObject]:
-    return [{"key": key, "operator": "In", "values": sorted(values)}
-            for key, values in sorted(static.node_labels(model, region).items())]
+    return [
+        {"key": key, "operator": "In", "values": sorted(values)}
+        for key, values in sorted(static.node_labels(model, region).items())
+    ]
 
 
 def node_labels(model: ModelDeployment, region: Region) -> dict[str, list[str]]:
@@ -51,8 +60,15 @@ def pool_objects(model: ModelDeployment, region: Region, max_replicas: int) -> l
             "requirements": [capacity, *_requirements(model, region)],
         },
     }
-    return [owned(model, NODE_POOL, name, {
-        "template": template,
-        "limits": {accelerator.resource_name: str(max_replicas * accelerator.count)},
-        "disruption": {"consolidationPolicy": "WhenEmpty", "consolidateAfter": "10m"},
-    })]
+    return [
+        owned(
+            model,
+            NODE_POOL,
+            name,
+            {
+                "template": template,
+                "limits": {accelerator.resource_name: str(max_replicas * accelerator.count)},
+                "disruption": {"consolidationPolicy": "WhenEmpty", "consolidateAfter": "10m"},
+            },
+        )
+    ]

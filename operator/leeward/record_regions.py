@@ -1,0 +1,85 @@
+"""Recording what is seen of the Regions themselves: conditions in their status, written only when they change."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+
+from leeward.adapters.members import Member
+from leeward.api.common import condition_of
+from leeward.ports import Cluster, PortError
+from leeward.record import Condit
+
+log = structlog.get_logger("record")
+
+
+@dataclass
+class RegionRecorder:
+    """Writes each Region's conditions to the home cluster."""
+
+    home: Cluster
+    dry_run: bool = False
+    _marks: dict[str, object] = field(default_factory=dict)
+
+    async def record(self, member: Member, api_error: PortError | None, metrics_error: PortError | None) -> None:
+        """Write one Region's conditions if a status or reason changed; a failure is tried again by the next tick."""
+        name = member.region.metadata.name
+        rows = region_conditions(member, api_error, metrics_error)
+        mark = (member.region.metadata.uid, tuple(row[:3] for row in rows))
+        if self.dry_run or self._marks.get(name) == mark:
+            return
+        body = {
+            "apiVersion": member.region.api_version,
+            "kind": member.region.kind,
+            "metadata": {"name": name},
+            "status": {
+                "conditions": [_condition(member, row) for row in rows],
+                "observedGeneration": member.region.metadata.generation,
+            },
+        }
+        try:
+            await self.home.apply_status(body)
+            self._marks[name] = mark
+        except PortError as error:
+            log.warning("a Region's status could not be written", region=name, error=str(error), remedy=error.remedy)
+
+
+def _condition(member: Member, row: Condit) -> dict[str, str]:
+    kind, holds, reason, message = row
+    status = "Unknown" if holds is None else str(holds)
+    before = condition_of(member.region.status.conditions, kind)
+    since = (
+        before.last_transition_time
+        if before and before.status == status
+        else datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    )
+    return {"type": kind, "status": status, "reason": reason, "message": message[:1024], "lastTransitionTime": since}
+
+
+def region_conditions(member: Member, api_error: PortError | None, metrics_error: PortError | None) -> list[Condit]:
+    """Reachable, MetricsFresh and Ready of one region; the first problem is Ready's reason."""
+    problem = member.problem or api_error
+    out_of_reach = problem if member.cluster is None else api_error
+    no_metrics = member.region.spec.prometheus is None
+    return [
+        (
+            "Reachable",
+            out_of_reach is None,
+            out_of_reach.reason if out_of_reach else "Answers",
+            str(out_of_reach or "the API server answers"),
+        ),
+        (
+            "MetricsFresh",
+            None if no_metrics else metrics_error is None,
+            "NoPrometheus" if no_metrics else metrics_error.reason if metrics_error else "Answers",
+            "no Prometheus is named; probes and readiness judge alone"
+            if no_metrics
+            else str(metrics_error or "Prometheus answers"),
+        ),
+        (
+            "Ready",
+            problem is None,
+            problem.reason if problem else "Ready",
+            f"{problem}; {problem.remedy}" if problem else "models can be served here",
+        ),
+    ]
