@@ -41,13 +41,13 @@ demo-quick: setup ## Lose one region under load and take it back (4 minutes)
 	hack/demo --quick
 
 test: tools ## All tests: unit, properties, scenarios, simulation, and the fleet
-	$(BIN)/python -m pytest -m "not long"
+	hack/test -m "not long"
 
 test-fast: setup ## The tests that need no fleet
 	$(BIN)/python -m pytest -m "not fleet and not long"
 
 test-long: tools ## Storms and chaos, for a night
-	$(BIN)/python -m pytest -m long
+	hack/test -m long
 
 lint: setup ## Style, format, types, layers, and drift of the CRDs
 	$(BIN)/ruff check

@@ -23,6 +23,7 @@ from leeward.settings import Settings
 from leeward.sightings import ProbeBook, ReachBook
 
 _OURS = {MANAGED_BY: "leeward"}
+_ROUTES_SETTLE_SECONDS = 5.0
 
 
 def now_ms() -> int:
@@ -56,6 +57,8 @@ class Observer:
     reach: ReachBook
     probed: ProbeBook
     regions: dict[str, RegionSight] = field(default_factory=dict)
+    open_since: dict[ModelKey, float] = field(default_factory=dict)  # monotonic seconds: users were let in
+    eager: set[tuple[ModelKey, str]] = field(default_factory=set)  # out of traffic: only probes tell of recovery
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     async def look(
@@ -71,15 +74,26 @@ class Observer:
                 self._start(f"api {name}", self._see_cluster(member, sight))
             if member.metrics is not None and objectives:
                 self._start(f"metrics {name}", self._see_metrics(member, sight, objectives))
-        asked = [target for model in models.values() for target in targets(model, members)]
-        for target in (each for each in asked if not self._starting(each)):
-            self._start(f"probe {target.model} {target.region} {target.through}", self._probe(target))
+        self._probe_all([target for model in models.values() for target in targets(model, members)])
         waiting = [task for task in self._tasks.values() if not task.done()]
         if waiting:
             await asyncio.wait(waiting, timeout=patience_seconds)
 
+    def probe_eagerly(self, members: Mapping[str, Member], models: Mapping[str, ModelDeployment]) -> None:
+        """Probe the regions that are out of traffic more often: nothing else tells of their recovery."""
+        asked = [target for model in models.values() for target in targets(model, members)]
+        self._probe_all([target for target in asked if (target.model, target.region) in self.eager])
+
+    def _probe_all(self, asked: list[ProbeTarget]) -> None:
+        for target in asked:
+            if not self._starting(target):
+                self._start(f"probe {target.model} {target.region} {target.through}", self._probe(target))
+
     def _starting(self, target: ProbeTarget) -> bool:
-        """Nothing is ready there and no probe was ever good: probes would only tell that it has not started yet."""
+        """Routes are still being taken, or nothing was ever ready there: a probe would tell of nothing else."""
+        since = self.open_since.get(target.model)
+        if since is None or time.monotonic() - since < _ROUTES_SETTLE_SECONDS:
+            return True
         sight = self.regions.get(target.region, RegionSight())
         found = sight.deployments.get(target.model)
         ready = (found.get("status") or {}).get("readyReplicas") if found else None

@@ -14,7 +14,7 @@ class Settings:
     namespace: str = "leeward-system"
     observer: str = "leeward"
     interval: float = 5.0
-    reach_interval: float = 1.0
+    reach_interval: float = 0.5
     reach_deadline: float = 1.0
     scrape_interval: float = 5.0
     cluster_deadline: float = 3.0

@@ -22,7 +22,7 @@ from leeward.core.memory import Memory, from_record
 from leeward.core.plan import Plan
 from leeward.core.spec import ModelSpec
 from leeward.observe import Observer, model_key, now_ms
-from leeward.ports import KubeObject, PortError
+from leeward.ports import KubeObject, ModelKey, PortError
 from leeward.record import Recorder
 from leeward.record_regions import RegionRecorder
 from leeward.settings import Settings
@@ -31,7 +31,8 @@ from leeward.translate import model_spec
 
 DEFINITIVE_MS = 3_000
 _PATIENCE_SECONDS = 1.2
-_HURRY_SECONDS = 0.25
+_HURRY_SECONDS = 0.1
+_EAGER_SECONDS = 1.0
 _ALARM_SECONDS = 0.1
 _OPEN_WITHOUT_ALL_SECONDS = 120.0
 
@@ -100,9 +101,14 @@ class Loop:
             wait.cancel()
 
     async def _watch_reach(self, stop: asyncio.Event) -> None:
-        """Ask every second, each second's questions on their own."""
+        """Ask all the time, each round's questions on their own; probe eagerly where only probes can tell."""
         pending: set[asyncio.Task[None]] = set()
+        rounds = 0
         while not stop.is_set():
+            rounds += 1
+            if rounds * self.settings.reach_interval >= _EAGER_SECONDS:
+                self.observer.probe_eagerly(self.members.found, self._alive())
+                rounds = 0
             task = asyncio.create_task(self._ask_reach())
             pending.add(task)
             task.add_done_callback(pending.discard)
@@ -148,6 +154,7 @@ class Loop:
         snapshot = self.observer.snapshot(model, spec.region_names, now)
         plan = decide(spec, snapshot, known.memory, now)
         known.memory = plan.memory
+        self._attend(model_key(model), plan, known)
         problems = dict(self._missing(model))
         if not self.settings.dry_run:
             problems |= await self._apply(model, spec, plan, known)
@@ -155,6 +162,13 @@ class Loop:
             await self.recorder.record(model, plan, self._ready(model, spec), problems)
         except PortError as error:
             log.warning("the status could not be written", model=model.key, error=str(error), remedy=error.remedy)
+
+    def _attend(self, key: ModelKey, plan: Plan, known: Known) -> None:
+        """Tell the observer what to look at: models that users may reach, and regions that are out of traffic."""
+        if known.serving:
+            self.observer.open_since.setdefault(key, time.monotonic())
+        self.observer.eager = {each for each in self.observer.eager if each[0] != key}
+        self.observer.eager |= {(key, line.name) for line in plan.regions if not line.listed}
 
     def _recall(self, model: ModelDeployment) -> Known:
         if model.key not in self.known:

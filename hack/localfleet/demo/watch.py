@@ -8,6 +8,7 @@ import asyncio
 import re
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import aiohttp
 
@@ -41,7 +42,7 @@ class Saying:
 
 @dataclass
 class Watch:
-    """Samples twice a second until stopped."""
+    """Samples four times a second until stopped."""
 
     stage: Stage
     operator: Operator | None
@@ -49,8 +50,8 @@ class Watch:
     samples: list[Sample] = field(default_factory=list)
     sayings: list[Saying] = field(default_factory=list)
 
-    async def run(self, stop: asyncio.Event, interval: float = 0.5) -> None:
-        timeout = aiohttp.ClientTimeout(total=0.8)
+    async def run(self, stop: asyncio.Event, interval: float = 0.25) -> None:
+        timeout = aiohttp.ClientTimeout(total=0.4)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while not stop.is_set():
                 began = time.monotonic()
@@ -74,7 +75,7 @@ class Watch:
 
     async def _row(self, name: str) -> dict[str, int] | None:
         try:
-            async with asyncio.timeout(0.8):
+            async with asyncio.timeout(0.4):
                 route = await self.stage.clusters[name].read(Ref(ROUTE, self.model[0], Names(self.model[1]).users))
         except (PortError, TimeoutError):
             return None
@@ -98,4 +99,5 @@ class Watch:
             kind = str(line.get("kind") or ("Weights" if line.get("event") == "weights" else ""))
             if kind:
                 sentence = str(line.get("reason") if kind == "Weights" else line.get("event"))
-                self.sayings.append(Saying(time.time(), kind, str(line.get("region") or ""), sentence))
+                moment = datetime.fromisoformat(str(line["timestamp"])).timestamp()
+                self.sayings.append(Saying(moment, kind, str(line.get("region") or ""), sentence))

@@ -11,7 +11,8 @@ degraded    any kind below good
 healthy     every kind good
 
 A sensor that calls every region bad suspects itself and is not heard (an engine's counters are a sensor of
-their own region). Slowness of a saturated region can only degrade, as long as OUTCOME and PROBE are not bad.
+their own region). The entry of a region that is out of traffic is not heard either: it may be cut off itself.
+Slowness of a saturated region can only degrade, as long as OUTCOME and PROBE are not bad.
 What a verdict needs over time (2 of 3 ticks, clean time) is in settle.py.
 """
 
@@ -22,6 +23,7 @@ from fractions import Fraction
 from leeward.core import kinds
 from leeward.core.kinds import USER_VISIBLE, Kind, Level, Opinion, Rules
 from leeward.core.memory import Memory, RegionMemory
+from leeward.core.phases import OUT_OF_TRAFFIC
 from leeward.core.snapshot import Counts, RegionReadings, Snapshot
 from leeward.core.spec import ModelSpec, RegionSpec
 from leeward.core.verdict import Verdict
@@ -57,8 +59,10 @@ def assess(spec: ModelSpec, snapshot: Snapshot, memory: Memory, now_ms: int) -> 
     readings = readings_by_region(spec, snapshot)
     suspicion = self_suspicion(snapshot, rules)
     outcomes = {name: read.outcomes for name, read in readings.items()}
-    outcome_liars = _liars(outcomes, memory, rules, now_ms) - {kinds.ENGINE}
+    out = {name for name in readings if memory.region(name).phase in OUT_OF_TRAFFIC}
+    outcome_liars = (_liars(outcomes, memory, rules, now_ms) | out) - {kinds.ENGINE}
     probe_liars = _liars({name: read.probes for name, read in readings.items()}, memory, rules, now_ms)
+    probe_liars |= {f"via {name}" for name in out}
     heard = {
         name: replace(
             read,

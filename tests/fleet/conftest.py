@@ -1,0 +1,73 @@
+"""The local fleet as fixtures. `make test` runs pytest inside one; elsewhere these tests say how to get one."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from localfleet import faults, layout, sandbox
+from localfleet.demo.stage import Operator, Stage
+from localfleet.layout import MARK, Fleet
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.fleet)
+            if not sandbox.inside():
+                item.add_marker(pytest.mark.skip(reason="needs the local fleet: run `make test`"))
+
+
+@pytest.fixture(scope="session")
+def fleet() -> Fleet:
+    return layout.load(os.environ[MARK])
+
+
+@dataclass(frozen=True)
+class Api:
+    """The home region's API server, for tests that need nothing else."""
+
+    kubeconfig: Path
+
+
+@pytest.fixture(scope="session")
+def api(fleet: Fleet) -> Api:
+    return Api(fleet.regions[0].kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """One event loop for everything that outlives a test: connections and the operator."""
+    created = asyncio.new_event_loop()
+    yield created
+    created.close()
+
+
+@pytest.fixture(scope="session")
+def stage(fleet: Fleet, loop: asyncio.AbstractEventLoop) -> Iterator[Stage]:
+    """Admin connections to every region."""
+    opened = Stage(fleet)
+    loop.run_until_complete(opened.open())
+    yield opened
+    loop.run_until_complete(opened.close())
+
+
+@pytest.fixture(scope="module")
+def served(
+    stage: Stage, loop: asyncio.AbstractEventLoop, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Operator]:
+    """The operator at work, and the model of examples/local served and settled."""
+    operator = Operator(stage.fleet, tmp_path_factory.mktemp("operator") / "operator.jsonl")
+    operator.start()
+    try:
+        loop.run_until_complete(stage.apply_model())
+        loop.run_until_complete(stage.settled())
+        yield operator
+    finally:
+        for region in stage.fleet.regions:
+            loop.run_until_complete(faults.heal(region))
+        operator.stop()

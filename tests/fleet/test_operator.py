@@ -1,0 +1,239 @@
+"""The operator on real control planes: what it makes, what it leaves alone, and what it does when regions fail."""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import aiohttp
+import pytest
+
+from leeward.adapters.objects import DEPLOYMENT, NODE, NODE_POOL, OWNED_KINDS, ROUTE, labels_of
+from leeward.adapters.routes import Names, read_row
+from leeward.ports import Kind, KubeObject, PortError, Ref
+from localfleet import faults
+from localfleet.bootstrap import documents, wait_for
+from localfleet.demo.stage import MODEL_FILE, MODELS, Operator, Stage
+from localfleet.layout import USERS_PORT
+from localfleet.load.entries import Entry
+from localfleet.load.generator import Load, LoadSettings
+
+pytestmark = pytest.mark.usefixtures("served")
+
+KEY = ("models", "llama-70b")
+SPEC = documents(MODEL_FILE)[0]["spec"]
+REGION = Kind("leeward.dev/v1alpha1", "Region", namespaced=False)
+OPERATOR_USER = "system:serviceaccount:leeward-system:leeward"
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+@pytest.fixture
+def run(loop: asyncio.AbstractEventLoop) -> Run:
+    return loop.run_until_complete
+
+
+async def weights(stage: Stage, entry: str) -> dict[str, int]:
+    route = await stage.clusters[entry].read(Ref(ROUTE, KEY[0], Names(KEY[1]).users))
+    return dict(read_row(route, KEY[1], stage.fleet.region_names) or {})
+
+
+async def everywhere(stage: Stage, holds: Callable[[dict[str, int]], bool], but: str = "") -> bool | None:
+    rows = [await weights(stage, name) for name in stage.fleet.region_names if name != but]
+    return True if all(holds(row) for row in rows) else None
+
+
+async def send(stage: Stage, rate: float, seconds: float) -> Load:
+    entries = [Entry(region.name, region.address, USERS_PORT) for region in stage.fleet.regions]
+    load = Load(LoadSettings(entries, SPEC["traffic"]["hostnames"][0], SPEC["model"]["name"], rate, seconds))
+    await load.run(asyncio.Event())
+    return load
+
+
+def test_every_region_gets_pods_on_gpu_nodes_and_routes(stage: Stage, run: Run) -> None:
+    for name, cluster in stage.clusters.items():
+        kinds = Counter(
+            body["kind"]
+            for kind in OWNED_KINDS
+            for body in run(_kinded(cluster.find(kind, labels=labels_of(*KEY)), kind))
+        )
+        assert kinds == {
+            "HTTPRoute": 3,
+            "BackendTrafficPolicy": 3,
+            "Backend": 6,
+            "Service": 1,
+            "PodDisruptionBudget": 1,
+            "Deployment": 1,
+            "NodePool": 1,
+        }, name
+        pool = run(cluster.find(NODE_POOL, labels=labels_of(*KEY)))[0]["metadata"]["name"]
+        nodes = run(cluster.find(NODE, labels={"leeward.dev/pool": pool}))
+        assert sum(int(node["status"]["allocatable"]["nvidia.com/gpu"]) for node in nodes) == 6 * 8
+
+
+async def _kinded(found: Awaitable[Any], kind: Kind) -> list[KubeObject]:
+    return [{**body, "kind": kind.kind} for body in await found]
+
+
+def test_users_are_served_by_every_region(stage: Stage, run: Run) -> None:
+    load = run(send(stage, rate=12, seconds=8))
+    assert [record for record in load.records if not record.good] == []
+    assert {record.region for record in load.records} == set(stage.fleet.region_names)
+
+
+def test_the_status_tells_readiness_weights_and_health(stage: Stage, run: Run) -> None:
+    status = run(stage.model())["status"]
+    assert status["readyReplicas"] == "18/18"
+    assert status["weightsSummary"] == "us-east1 34 eu-west4 33 ap-south1 33"
+    assert status["health"] == "healthy"
+    assert {row["type"]: row["status"] for row in status["conditions"]} == {
+        "Ready": "True",
+        "TrafficHealthy": "True",
+        "Survivable": "True",
+        "Progressing": "False",
+    }
+
+
+def test_metrics_and_health_endpoints_answer(served: Operator, run: Run) -> None:
+    async def look() -> tuple[str, list[int]]:
+        async with aiohttp.ClientSession() as session:
+            text = await (await session.get(served.metrics)).text()
+            base = served.metrics.removesuffix("/metrics")
+            return text, [(await session.get(base + path)).status for path in ("/healthz", "/readyz")]
+
+    text, statuses = run(look())
+    assert statuses == [200, 200]
+    assert 'leeward_weight_percent{entry="us-east1",model="models/llama-70b",region="eu-west4"} 33.0' in text
+    assert 'leeward_verdict{model="models/llama-70b",region="eu-west4",verdict="healthy"} 1.0' in text
+
+
+def test_in_steady_state_nothing_is_written(stage: Stage) -> None:
+    def writes() -> list[str]:
+        found = []
+        for region in stage.fleet.regions:
+            for line in (region.folder / "logs" / "audit.jsonl").read_text().splitlines():
+                event = json.loads(line)
+                if event["user"]["username"] == OPERATOR_USER and event["verb"] not in ("get", "list", "watch"):
+                    found.append(f"{region.name} {event['verb']} {event['requestURI']}")
+        return found
+
+    time.sleep(5)
+    before = writes()
+    time.sleep(40)
+    assert writes() == before
+
+
+def test_weights_that_somebody_edited_are_restored(stage: Stage, run: Run) -> None:
+    reference = Ref(ROUTE, KEY[0], Names(KEY[1]).users)
+    route = run(stage.clusters["eu-west4"].read(reference))
+    rules = route["spec"]["rules"]
+    for backend, weight in zip(rules[0]["backendRefs"], (80, 10, 10), strict=True):
+        backend["weight"] = weight
+    run(stage.clusters["eu-west4"].patch(reference, {"spec": {"rules": rules}}))
+    restored = {"us-east1": 34, "eu-west4": 33, "ap-south1": 33}
+
+    async def look() -> bool | None:
+        return True if await weights(stage, "eu-west4") == restored else None
+
+    run(wait_for("restoring the weights", look, 20))
+
+
+def test_a_full_region_says_429_and_when_to_come_back(stage: Stage, run: Run) -> None:
+    region = stage.fleet.region("ap-south1")
+    limit = 6 * SPEC["capacity"]["concurrencyPerReplica"]
+    body = {"model": SPEC["model"]["name"], "max_tokens": 60, "messages": [{"role": "user", "content": "tell me more"}]}
+
+    async def burst() -> list[tuple[int, str | None]]:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+
+            async def one() -> tuple[int, str | None]:
+                async with session.post(
+                    f"http://{region.address}:8081/v1/chat/completions",
+                    json=body,
+                    headers={"Host": SPEC["traffic"]["hostnames"][0]},
+                ) as answer:
+                    await answer.read()
+                    return answer.status, answer.headers.get("retry-after")
+
+            return await asyncio.gather(*(one() for _ in range(limit + 40)))
+
+    answers = Counter(run(burst()))
+    assert set(answers) <= {(200, None), (429, "2")}
+    assert answers[429, "2"] >= 20
+    assert answers[200, None] >= limit - 5
+
+
+def test_crashed_model_servers_lose_their_traffic_and_get_it_back(stage: Stage, run: Run) -> None:
+    region = stage.fleet.region("eu-west4")
+    run(faults.kill(region, "models"))
+    run(wait_for("draining eu-west4", lambda: everywhere(stage, lambda row: row.get("eu-west4") == 0), 15))
+    run(faults.heal(region))
+    run(wait_for("the way back", lambda: everywhere(stage, lambda row: row.get("eu-west4") == 33), 120))
+    run(stage.settled(60))
+
+
+def test_losing_sight_of_a_region_moves_nothing(stage: Stage, run: Run) -> None:
+    region = stage.fleet.region("ap-south1")
+    before = {name: run(weights(stage, name)) for name in stage.fleet.region_names}
+    run(faults.kill(region, "prometheus"))
+    run(faults.kill(region, "apiserver"))
+    deadline = time.monotonic() + 25
+    while time.monotonic() < deadline:
+        assert {name: run(weights(stage, name)) for name in ("us-east1", "eu-west4")} == {
+            name: before[name] for name in ("us-east1", "eu-west4")
+        }
+        time.sleep(1)
+    run(faults.heal(region))
+    run(stage.settled(90))
+
+
+def test_what_only_the_operator_can_see_becomes_a_condition(stage: Stage, run: Run) -> None:
+    template = run(stage.home.read(Ref(REGION, "", "eu-west4")))
+    broken = {
+        "apiVersion": template["apiVersion"],
+        "kind": "Region",
+        "metadata": {"name": "nowhere"},
+        "spec": {
+            **template["spec"],
+            "cluster": {"kubeconfigSecretRef": {"name": "absent", "namespace": "leeward-system"}},
+        },
+    }
+    run(stage.home.apply(broken))
+
+    async def told() -> str | None:
+        found = await stage.home.read(Ref(REGION, "", "nowhere"))
+        rows = {row["type"]: row for row in (found or {}).get("status", {}).get("conditions") or ()}
+        ready = rows.get("Ready", {})
+        return str(ready["message"]) if ready.get("status") == "False" else None
+
+    message = run(wait_for("the condition of the broken Region", told, 30))
+    assert "Secret leeward-system/absent does not exist" in message
+    run(stage.home.delete(Ref(REGION, "", "nowhere")))
+    assert run(stage.model())["status"]["health"] == "healthy"
+
+
+def test_deletion_cleans_reachable_regions_at_once_and_the_others_when_they_return(stage: Stage, run: Run) -> None:
+    away = stage.fleet.region("ap-south1")
+    run(faults.kill(away, "partition"))
+    run(stage.home.delete(Ref(MODELS, *KEY)))
+
+    async def left(name: str) -> int:
+        cluster = stage.clusters[name]
+        return sum([len(await cluster.find(kind, labels=labels_of(*KEY))) for kind in OWNED_KINDS])
+
+    async def object_gone() -> bool | None:
+        return True if await stage.model() is None and not await left("eu-west4") else None
+
+    async def all_gone() -> bool | None:
+        try:
+            return True if not await left("ap-south1") else None
+        except PortError:
+            return None
+
+    run(wait_for("deleting the model", object_gone, 60))
+    owed = run(stage.home.read(Ref(Kind("v1", "ConfigMap"), "leeward-system", "leeward-owed")))
+    assert json.loads(owed["data"]["ap-south1"]) == [list(KEY)]
+    run(faults.heal(away))
+    run(wait_for("cleaning what was owed", all_gone, 120))
+    assert run(stage.clusters["eu-west4"].read(Ref(DEPLOYMENT, *KEY))) is None
