@@ -53,13 +53,13 @@ def main(quick: bool, numbers: tuple[int, ...], rate: float, name: str, out: Pat
     sys.exit(status)
 
 
-def _load(fleet: Fleet, rate: float, seed: int) -> Load:
+def users_load(fleet: Fleet, rate: float, seed: int) -> Load:
     body = documents(MODEL_FILE)[0]["spec"]
     entries = [Entry(region.name, region.address, USERS_PORT) for region in fleet.regions]
     return Load(LoadSettings(entries, body["traffic"]["hostnames"][0], body["model"]["name"], rate, seed=seed))
 
 
-def _limit() -> int:
+def concurrency_limit() -> int:
     spec = documents(MODEL_FILE)[0]["spec"]
     return int(spec["capacity"]["concurrencyPerReplica"]) * int(spec["regions"][0]["replicas"]["min"])
 
@@ -71,7 +71,7 @@ async def _inside(fleet: Fleet, numbers: tuple[int, ...], rate: float, out: Path
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     log = out / "operator.jsonl"
     log.unlink(missing_ok=True)
-    stage, operator, load = Stage(fleet), Operator(fleet, log), _load(fleet, rate, seed)
+    stage, operator, load = Stage(fleet), Operator(fleet, log), users_load(fleet, rate, seed)
     watch = Watch(stage, operator)
     await stage.open()
     tasks: list[asyncio.Task[None]] = []
@@ -83,14 +83,23 @@ async def _inside(fleet: Fleet, numbers: tuple[int, ...], rate: float, out: Path
         console.print("18 replicas on GPU nodes that Karpenter ordered are ready; sending load to all three entries")
         tasks = [asyncio.create_task(load.run(stop)), asyncio.create_task(watch.run(stop))]
         await asyncio.sleep(20)
-        player = Player(stage, watch, load, _limit(), console, stop)
+        player = Player(stage, watch, load, concurrency_limit(), console, stop)
         with contextlib.suppress(asyncio.CancelledError):
             for scene, region in chosen_regions(
                 stage, [each for each in SCENES if not numbers or each.number in numbers]
             ):
                 await player.play(scene, region)
         settings = {"rate": rate, **documents(MODEL_FILE)[0]["spec"]["failback"]}
-        report.write(out, player.played, player.results, load.records, watch.samples, watch.sayings, _limit(), settings)
+        report.write(
+            out,
+            player.played,
+            player.results,
+            load.records,
+            watch.samples,
+            watch.sayings,
+            concurrency_limit(),
+            settings,
+        )
         console.print(report.table(player.results))
     finally:
         interrupted = stop.is_set()
