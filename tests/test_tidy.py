@@ -26,7 +26,9 @@ BANNED_WORDS = frozenset({"manager", "helper", "helpers", "utils", "util", "proc
 # --- Exceptions: where, and why --------------------------------------------------------------------------------------
 
 LONG_FUNCTIONS: dict[str, str] = {}  # "path::function": reason
-LONG_FILES: dict[str, str] = {}  # "path": reason
+LONG_FILES: dict[str, str] = {  # "path": reason
+    "tests/fleet/test_crds.py": "tables of what the API server must refuse, a line each",
+}
 BANNED_NAMES: dict[str, str] = {}  # "path::name": reason
 PLACES: dict[str, str] = {}  # "path": reason why it names a place of somebody's machine or a registry
 

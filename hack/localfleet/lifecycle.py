@@ -15,7 +15,7 @@ import aiohttp
 
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.ports import Kind, Ref
-from localfleet import bootstrap, components, launch, members, network
+from localfleet import bootstrap, components, launch, members, network, recipes
 from localfleet.layout import (
     ENVOY_NAMESPACE,
     ENVOY_READY_PORT,
@@ -38,8 +38,8 @@ def prepare(region: RegionHost) -> None:
     token = secrets.token_urlsafe(24)
     (region.folder / "keys" / "admin-token").write_text(token)
     (region.folder / "keys" / "tokens.csv").write_text(f'{token},fleet-admin,fleet-admin,"system:masters"\n')
-    (region.folder / "instance-types.json").write_text(bootstrap.instance_types())
-    (region.folder / "prometheus.yaml").write_text(bootstrap.prometheus_configuration(region))
+    (region.folder / "instance-types.json").write_text(recipes.instance_types())
+    (region.folder / "prometheus.yaml").write_text(recipes.prometheus_configuration(region))
 
 
 async def up(fleet: Fleet, binaries: dict[str, Path], tell: Tell) -> None:

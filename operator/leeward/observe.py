@@ -21,6 +21,7 @@ from leeward.core.snapshot import Counts, Matrix, ReadyReading, RegionReadings, 
 from leeward.ports import KubeObject, MetricsSeen, ModelKey, PortError, Probes, ProbeTarget
 from leeward.settings import Settings
 from leeward.sightings import ProbeBook, ReachBook
+from leeward.targets import model_key, reach_targets, targets
 
 _OURS = {MANAGED_BY: "leeward"}
 _ROUTES_SETTLE_SECONDS = 5.0
@@ -29,10 +30,6 @@ _ROUTES_SETTLE_SECONDS = 5.0
 def now_ms() -> int:
     """Wall clock in whole milliseconds: what is recorded must mean something after a restart."""
     return time.time_ns() // 1_000_000
-
-
-def model_key(model: ModelDeployment) -> ModelKey:
-    return model.metadata.namespace or "", model.metadata.name
 
 
 @dataclass
@@ -244,67 +241,3 @@ def _owner(body: KubeObject) -> ModelKey | None:
     labels = body["metadata"].get("labels") or {}
     key = labels.get(NAMESPACE_LABEL), labels.get(MODEL_LABEL)
     return (key[0], key[1]) if key[0] and key[1] else None
-
-
-def _url(member: Member, listener: str) -> str | None:
-    gateway = member.region.spec.gateway
-    if gateway is None:
-        return None
-    return f"http://{gateway.address}:{gateway.users_port if listener == 'users' else gateway.serve_port}"
-
-
-def _target(model: ModelDeployment, region: str, url: str, through: str = "") -> ProbeTarget:
-    spec = model.spec
-    itl = float(parse_decimal(spec.objectives.itl.seconds)) if spec.objectives.itl else 0.1
-    limit = float(parse_decimal(spec.objectives.ttft.seconds)) + 4 * itl
-    return ProbeTarget(
-        model_key(model),
-        spec.model.name,
-        next(iter(spec.traffic.hostnames), ""),
-        region,
-        url,
-        through,
-        limit,
-        spec.server.health_path if spec.server else "/health",
-    )
-
-
-def _serving(model: ModelDeployment, members: Mapping[str, Member]) -> list[str]:
-    return [
-        entry.name
-        for entry in model.spec.regions
-        if entry.name in members and members[entry.name].region.spec.gateway is not None
-    ]
-
-
-def targets(model: ModelDeployment, members: Mapping[str, Member]) -> list[ProbeTarget]:
-    """Two probes per region: straight, and through the next region's entry."""
-    names = _serving(model, members)
-    found = []
-    for index, name in enumerate(names):
-        direct = _url(members[name], "serve")
-        if direct is not None:
-            found.append(_target(model, name, direct))
-        through = names[(index + 1) % len(names)]
-        entry = _url(members[through], "users")
-        if entry is not None and through != name:
-            found.append(_target(model, name, entry, through))
-    return found
-
-
-def reach_targets(model: ModelDeployment | None, members: Mapping[str, Member]) -> list[ProbeTarget]:
-    """Every region straight, and through two other regions' entries."""
-    if model is None:
-        return []
-    names = _serving(model, members)
-    found = []
-    for index, name in enumerate(names):
-        direct = _url(members[name], "serve")
-        if direct is not None:
-            found.append(_target(model, name, direct))
-        for step in range(1, min(3, len(names))):
-            through = names[(index + step) % len(names)]
-            entry = _url(members[through], "users")
-            if entry is not None:
-                found.append(_target(model, name, entry, through))
-    return found

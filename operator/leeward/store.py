@@ -23,6 +23,10 @@ class Store:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     listed: set[str] = field(default_factory=set)
 
+    def alive(self) -> dict[str, ModelDeployment]:
+        """Models that are not being deleted, by key."""
+        return {key: model for key, model in self.models.items() if not model.metadata.deletion_timestamp}
+
     def put(self, document: KubeObject) -> None:
         """Take in an object as the API server sent it. A change of status alone wakes nobody."""
         known: dict[str, ModelDeployment] | dict[str, Region]

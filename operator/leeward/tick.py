@@ -21,19 +21,18 @@ from leeward.core.decide import decide
 from leeward.core.memory import Memory, from_record
 from leeward.core.plan import Plan
 from leeward.core.spec import ModelSpec
-from leeward.observe import Observer, model_key, now_ms
+from leeward.lookout import Lookout
+from leeward.observe import Observer, now_ms
 from leeward.ports import KubeObject, ModelKey, PortError
 from leeward.record import Recorder
 from leeward.record_regions import RegionRecorder
 from leeward.settings import Settings
 from leeward.store import Store
+from leeward.targets import model_key
 from leeward.translate import model_spec
 
-DEFINITIVE_MS = 3_000
 _PATIENCE_SECONDS = 1.2
 _HURRY_SECONDS = 0.1
-_EAGER_SECONDS = 1.0
-_ALARM_SECONDS = 0.1
 _OPEN_WITHOUT_ALL_SECONDS = 120.0
 
 log = structlog.get_logger("tick")
@@ -70,7 +69,8 @@ class Loop:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tick until `stop` is set. A tick that fails is told and the next one starts afresh."""
-        beside = [asyncio.create_task(self._watch_reach(stop)), asyncio.create_task(self._watch_alarm(stop))]
+        lookout = Lookout(self.settings, self.store, self.members, self.observer, self.alarm)
+        beside = asyncio.create_task(lookout.run(stop))
         try:
             while not stop.is_set():
                 hurried = self.alarm.is_set()
@@ -79,8 +79,7 @@ class Loop:
                 await self._timed(hurried)
                 await self._until_next(stop)
         finally:
-            for task in beside:
-                task.cancel()
+            beside.cancel()
             await self.observer.close()
 
     async def _timed(self, hurried: bool) -> None:
@@ -100,48 +99,19 @@ class Loop:
         for wait in waits:
             wait.cancel()
 
-    async def _watch_reach(self, stop: asyncio.Event) -> None:
-        """Ask all the time, each round's questions on their own; probe eagerly where only probes can tell."""
-        pending: set[asyncio.Task[None]] = set()
-        rounds = 0
-        while not stop.is_set():
-            rounds += 1
-            if rounds * self.settings.reach_interval >= _EAGER_SECONDS:
-                self.observer.probe_eagerly(self.members.found, self._alive())
-                rounds = 0
-            task = asyncio.create_task(self._ask_reach())
-            pending.add(task)
-            task.add_done_callback(pending.discard)
-            await asyncio.sleep(self.settings.reach_interval)
-
-    async def _ask_reach(self) -> None:
-        if await self.observer.ask_reach(self.members.found, self.store.models):
-            self.alarm.set()
-
-    async def _watch_alarm(self, stop: asyncio.Event) -> None:
-        """Raise the alarm in the moment in which a failure has lasted long enough to be definitive."""
-        before = 0
-        while not stop.is_set():
-            lasting = self.observer.reach.lasting(DEFINITIVE_MS, now_ms())
-            if lasting > before:
-                self.alarm.set()
-            before = lasting
-            await asyncio.sleep(_ALARM_SECONDS)
-
     async def tick(self, hurried: bool) -> None:
         """One tick over all models."""
         if not hurried:
             await self._sweep_when_due()
-        await self.observer.look(self.members.found, self._alive(), _HURRY_SECONDS if hurried else _PATIENCE_SECONDS)
+        await self.observer.look(
+            self.members.found, self.store.alive(), _HURRY_SECONDS if hurried else _PATIENCE_SECONDS
+        )
         for model in list(self.store.models.values()):
             if model.metadata.deletion_timestamp:
                 await self._remove(model)
             else:
                 await self._tend(model)
         await self._regions()
-
-    def _alive(self) -> dict[str, ModelDeployment]:
-        return {key: model for key, model in self.store.models.items() if not model.metadata.deletion_timestamp}
 
     async def _tend(self, model: ModelDeployment) -> None:
         """observe → assess → decide → apply → record, for one model."""
@@ -279,7 +249,7 @@ class Loop:
         for key in gone:
             del self.known[key]
             self.recorder.forget(key)
-        alive = {model_key(model) for model in self._alive().values()}
+        alive = {model_key(model) for model in self.store.alive().values()}
         self.observer.probed.forget(alive)
         self.observer.reach.forget(set(self.members.found))
         if not self.settings.dry_run:

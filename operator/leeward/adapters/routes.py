@@ -15,6 +15,7 @@ with weight 1: idle until every other is down); a failed or drained one is liste
 
 from dataclasses import dataclass
 
+from leeward.adapters import policies
 from leeward.adapters.objects import (
     BACKEND,
     HOST_SUFFIX,
@@ -29,9 +30,6 @@ from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
 from leeward.core.snapshot import Row
 from leeward.ports import KubeObject
-
-RETRY_AFTER_SECONDS = 2
-_PLENTY = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ def serve_objects(model: ModelDeployment, region: Region, ready_replicas: int) -
     names = Names(model.metadata.name)
     port = model.spec.server.port if model.spec.server else 8000
     service = {"group": "", "kind": SERVICE.kind, "name": model.metadata.name, "port": port}
-    matches = [_prefix("/v1"), {"path": {"type": "Exact", "value": _health_path(model)}}]
+    matches = [_prefix("/v1"), {"path": {"type": "Exact", "value": policies.health_path(model)}}]
     rule = {
         "matches": matches,
         "backendRefs": [_weighted(service, 1)],
@@ -78,7 +76,7 @@ def serve_objects(model: ModelDeployment, region: Region, ready_replicas: int) -
     }
     return [
         owned(model, ROUTE, names.serve, _route(model, region, "serve", [rule])),
-        owned(model, POLICY, names.serve, _serve_policy(model, names.serve, ready_replicas)),
+        owned(model, POLICY, names.serve, policies.serve_policy(model, names.serve, ready_replicas)),
     ]
 
 
@@ -96,8 +94,8 @@ def users_objects(
     }
     return [
         *backends,
-        owned(model, POLICY, names.users, _users_policy(model, names.users)),
-        owned(model, POLICY, names.probe, _probe_policy(names.probe)),
+        owned(model, POLICY, names.users, policies.users_policy(model, names.users)),
+        owned(model, POLICY, names.probe, policies.probe_policy(names.probe)),
         owned(model, ROUTE, names.probe, _route(model, entry, "users", probes)),
         owned(model, ROUTE, names.users, _route(model, entry, "users", [rule])),
     ]
@@ -198,10 +196,6 @@ def _prefix(path: str) -> KubeObject:
     return {"path": {"type": "PathPrefix", "value": path}}
 
 
-def _health_path(model: ModelDeployment) -> str:
-    return model.spec.server.health_path if model.spec.server else "/health"
-
-
 def _probe_rule(names: Names, region: Region) -> KubeObject:
     backend = {"group": "gateway.envoyproxy.io", "kind": BACKEND.kind, "name": names.backend(region.metadata.name)}
     header = [{"type": "Exact", "name": PROBE_HEADER, "value": region.metadata.name}]
@@ -224,95 +218,3 @@ def _route(model: ModelDeployment, region: Region, side: str, rules: list[KubeOb
         "sectionName": listener,
     }
     return {"parentRefs": [parent], "hostnames": list(model.spec.traffic.hostnames), "rules": rules}
-
-
-def _target(route: str) -> list[KubeObject]:
-    return [{"group": "gateway.networking.k8s.io", "kind": ROUTE.kind, "name": route}]
-
-
-def _users_policy(model: ModelDeployment, route: str) -> KubeObject:
-    hostnames = model.spec.traffic.hostnames
-    codes = [503, 429] if model.spec.traffic.retry_full else [503]
-    checked: KubeObject = {"path": _health_path(model), "method": "GET", "expectedStatuses": [200, 429]}
-    if hostnames:
-        checked["hostname"] = hostnames[0]
-    return {
-        "targetRefs": _target(route),
-        "timeout": {"tcp": {"connectTimeout": "1s"}},
-        "retry": {
-            "numRetries": 2,
-            "numAttemptsPerPriority": 1,
-            "retryOn": {
-                "triggers": ["connect-failure", "refused-stream", "reset", "retriable-status-codes"],
-                "httpStatusCodes": codes,
-            },
-        },
-        "healthCheck": {
-            "panicThreshold": 0,
-            "active": {
-                "type": "HTTP",
-                "interval": "1s",
-                "timeout": "1s",
-                "unhealthyThreshold": 2,
-                "healthyThreshold": 2,
-                "http": checked,
-            },
-            "passive": {
-                "interval": "1s",
-                "baseEjectionTime": "5s",
-                "maxEjectionPercent": 100,
-                "splitExternalLocalOriginErrors": True,
-                "consecutiveLocalOriginFailures": 3,
-                "consecutive5XxErrors": 0,
-                "consecutiveGatewayErrors": 0,
-            },
-        },
-        "circuitBreaker": {
-            "maxConnections": _PLENTY,
-            "maxPendingRequests": _PLENTY,
-            "maxParallelRequests": _PLENTY,
-            "retryBudget": {"percent": {"numerator": 50}, "minRetryConcurrency": 20},
-        },
-        "http2": {"connectionKeepalive": {"interval": "1s", "timeout": "500ms"}},
-    }
-
-
-def _probe_policy(route: str) -> KubeObject:
-    return {
-        "targetRefs": _target(route),
-        "timeout": {"tcp": {"connectTimeout": "1s"}},
-        "retry": {"numRetries": 0},
-        "healthCheck": {"panicThreshold": 0},
-        "http2": {"connectionKeepalive": {"interval": "1s", "timeout": "500ms"}},
-    }
-
-
-def _serve_policy(model: ModelDeployment, route: str, ready_replicas: int) -> KubeObject:
-    parallel = max(1, ready_replicas) * model.spec.capacity.concurrency_per_replica
-    full = {
-        "match": {
-            "statusCodes": [{"type": "Value", "value": 503}],
-            "responseHeaders": [{"name": "x-envoy-overloaded", "value": {"type": "Exact", "value": "true"}}],
-        },
-        "response": {
-            "statusCode": 429,
-            "contentType": "application/json",
-            "header": {"set": [{"name": "retry-after", "value": str(RETRY_AFTER_SECONDS)}]},
-            "body": {
-                "type": "Inline",
-                "inline": '{"error":{"message":"this region is full, try again","type":"overloaded"}}',
-            },
-        },
-    }
-    return {
-        "targetRefs": _target(route),
-        "timeout": {"tcp": {"connectTimeout": "1s"}},
-        "loadBalancer": {"type": "LeastRequest"},
-        "retry": {
-            "numRetries": 1,
-            "retryOn": {"triggers": ["connect-failure", "refused-stream", "reset-before-request"]},
-        },
-        "healthCheck": {"panicThreshold": 0},
-        "circuitBreaker": {"maxConnections": _PLENTY, "maxPendingRequests": 1024, "maxParallelRequests": parallel},
-        "responseOverride": [full],
-    }

@@ -1,0 +1,83 @@
+"""Configuration files of a region's programs, as functions of the region."""
+
+import json
+
+import yaml
+
+from leeward.ports import KubeObject
+from localfleet.layout import RegionHost
+
+
+def instance_types() -> str:
+    """Karpenter's instance types for the fleet: one with eight GPUs, one without, each in one zone."""
+
+    def offering(capacity: str, price: float) -> KubeObject:
+        return {
+            "Price": price,
+            "Available": True,
+            "Requirements": [
+                {"key": "karpenter.sh/capacity-type", "operator": "In", "values": [capacity]},
+                {"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["zone-a"]},
+            ],
+        }
+
+    def machine(name: str, price: float, resources: KubeObject) -> KubeObject:
+        return {
+            "name": name,
+            "architecture": "amd64",
+            "operatingSystems": ["linux"],
+            "resources": resources,
+            "offerings": [offering("on-demand", price), offering("spot", price * 0.4)],
+        }
+
+    return json.dumps(
+        [
+            machine(
+                "gpu-8x-h100", 98.0, {"cpu": "192", "memory": "2Ti", "ephemeral-storage": "4Ti", "nvidia.com/gpu": "8"}
+            ),
+            machine("cpu-16x", 0.8, {"cpu": "16", "memory": "64Gi", "ephemeral-storage": "200Gi"}),
+        ],
+        indent=1,
+    )
+
+
+def prometheus_configuration(region: RegionHost, scrape_seconds: int = 5) -> str:
+    """Scrape every model server pod (its engine's metrics) and the region's Envoy."""
+    keep = "__meta_kubernetes_pod_label_app_kubernetes_io_component"
+    return yaml.safe_dump(
+        {
+            "global": {
+                "scrape_interval": f"{scrape_seconds}s",
+                "scrape_timeout": f"{scrape_seconds - 1}s",
+                "external_labels": {"region": region.name},
+            },
+            "scrape_configs": [
+                {
+                    "job_name": "models",
+                    "kubernetes_sd_configs": [{"role": "pod", "kubeconfig_file": str(region.kubeconfig)}],
+                    "relabel_configs": [
+                        {"source_labels": [keep], "regex": "model-server", "action": "keep"},
+                        {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},
+                        {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
+                        {
+                            "source_labels": ["__meta_kubernetes_pod_label_leeward_dev_model"],
+                            "target_label": "llm_model",
+                        },
+                    ],
+                },
+                {
+                    "job_name": "envoy",
+                    "metrics_path": "/stats/prometheus",
+                    "static_configs": [{"targets": ["127.0.0.1:19001"]}],
+                    "metric_relabel_configs": [
+                        {
+                            "source_labels": ["__name__"],
+                            "action": "keep",
+                            "regex": "envoy_cluster_endpoint_.*|envoy_cluster_upstream_rq.*|envoy_http_downstream_rq.*|"
+                            "envoy_cluster_(membership|circuit).*",
+                        }
+                    ],
+                },
+            ],
+        }
+    )

@@ -1,0 +1,77 @@
+"""Whom to ask: probes and reachability questions of a model, from the Regions' gateways. Pure."""
+
+from collections.abc import Mapping
+
+from leeward.adapters.members import Member
+from leeward.api.modeldeployment import ModelDeployment
+from leeward.api.units import parse_decimal
+from leeward.ports import ModelKey, ProbeTarget
+
+
+def model_key(model: ModelDeployment) -> ModelKey:
+    """Namespace and name."""
+    return model.metadata.namespace or "", model.metadata.name
+
+
+def _url(member: Member, listener: str) -> str | None:
+    gateway = member.region.spec.gateway
+    if gateway is None:
+        return None
+    return f"http://{gateway.address}:{gateway.users_port if listener == 'users' else gateway.serve_port}"
+
+
+def _target(model: ModelDeployment, region: str, url: str, through: str = "") -> ProbeTarget:
+    spec = model.spec
+    itl = float(parse_decimal(spec.objectives.itl.seconds)) if spec.objectives.itl else 0.1
+    limit = float(parse_decimal(spec.objectives.ttft.seconds)) + 4 * itl
+    return ProbeTarget(
+        model_key(model),
+        spec.model.name,
+        next(iter(spec.traffic.hostnames), ""),
+        region,
+        url,
+        through,
+        limit,
+        spec.server.health_path if spec.server else "/health",
+    )
+
+
+def _serving(model: ModelDeployment, members: Mapping[str, Member]) -> list[str]:
+    return [
+        entry.name
+        for entry in model.spec.regions
+        if entry.name in members and members[entry.name].region.spec.gateway is not None
+    ]
+
+
+def targets(model: ModelDeployment, members: Mapping[str, Member]) -> list[ProbeTarget]:
+    """Two probes per region: straight, and through the next region's entry."""
+    names = _serving(model, members)
+    found = []
+    for index, name in enumerate(names):
+        direct = _url(members[name], "serve")
+        if direct is not None:
+            found.append(_target(model, name, direct))
+        through = names[(index + 1) % len(names)]
+        entry = _url(members[through], "users")
+        if entry is not None and through != name:
+            found.append(_target(model, name, entry, through))
+    return found
+
+
+def reach_targets(model: ModelDeployment | None, members: Mapping[str, Member]) -> list[ProbeTarget]:
+    """Every region straight, and through two other regions' entries."""
+    if model is None:
+        return []
+    names = _serving(model, members)
+    found = []
+    for index, name in enumerate(names):
+        direct = _url(members[name], "serve")
+        if direct is not None:
+            found.append(_target(model, name, direct))
+        for step in range(1, min(3, len(names))):
+            through = names[(index + step) % len(names)]
+            entry = _url(members[through], "users")
+            if entry is not None:
+                found.append(_target(model, name, entry, through))
+    return found
