@@ -1,0 +1,59 @@
+"""Figures of a scene, from made-up records and samples."""
+
+from localfleet.demo.measure import Played, figures
+from localfleet.demo.watch import Sample, Saying
+from localfleet.load.records import Record
+
+BEFORE = {"a": {"a": 50, "b": 50}, "b": {"a": 50, "b": 50}}
+DRAINED = {"a": {"a": 100, "b": 0}}
+PLAYED = Played(1, "b is gone", "b", True, began=0.0, fault=10.0, healed=70.0, ended=100.0)
+
+
+def record(t: float, good: bool = True, status: int = 200, total: float = 1.0) -> Record:
+    return Record(t=t, scheduled_delay=0.0, entry="a", status=status, total=total, good=good, error="" if good else "x")
+
+
+def measured(records: list[Record], samples: list[Sample], sayings: list[Saying] | None = None):
+    return figures(PLAYED, records, samples, sayings or [], limit=100)
+
+
+SAMPLES = [
+    Sample(9.0, BEFORE, {"a": 20, "b": 20}),
+    Sample(14.0, DRAINED, {"a": 60}),
+    Sample(69.0, DRAINED, {"a": 80}),
+    Sample(90.0, BEFORE, {"a": 40, "b": 30}),
+    Sample(95.0, BEFORE, {"a": 40, "b": 30}),
+]
+
+
+def test_seconds_count_from_the_fault_and_from_the_healing() -> None:
+    said = [Saying(13.5, "VerdictChanged", "b", "b is failed: gateway does not answer")]
+    found = measured([record(float(t)) for t in range(100)], SAMPLES, said)
+    assert (found.detected_seconds, found.drained_seconds, found.failback_seconds) == (3.5, 4.0, 20.0)
+    assert (found.peak_survivor_active, found.peak_survivor_percent) == (80, 80.0)
+    assert found.wrong_shifts == 0
+
+
+def test_requests_in_flight_at_the_fault_are_counted_apart() -> None:
+    records = [record(9.5, good=False, status=0), record(9.8), record(10.5, good=False, status=503), record(11.0)]
+    found = measured(records, SAMPLES)
+    assert (found.in_flight_at_fault, found.in_flight_lost) == (2, 1)
+    assert (found.requests, found.failed, found.failed_percent) == (2, 1, 50.0)
+
+
+def test_a_region_without_fault_that_loses_all_weight_is_a_wrong_shift() -> None:
+    wrong = [SAMPLES[0], Sample(20.0, {"a": {"a": 0, "b": 100}}, {})]
+    assert measured([record(11.0)], wrong).wrong_shifts == 1
+
+
+def test_what_did_not_happen_has_no_seconds() -> None:
+    calm = [Sample(float(t), BEFORE, {}) for t in range(100)]
+    found = measured([record(float(t)) for t in range(100)], calm)
+    assert (found.detected_seconds, found.drained_seconds, found.failback_seconds) == (None, None, None)
+    assert found.weight_changes == 0
+
+
+def test_refusals_are_told_by_their_longest_stretch() -> None:
+    records = [record(t, good=False, status=429) for t in (20.0, 20.5, 21.2, 40.0)]
+    found = measured(records, SAMPLES)
+    assert (found.refused, found.failed, found.longest_refusal_seconds) == (4, 0, 1.2)
