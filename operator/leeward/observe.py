@@ -55,7 +55,7 @@ class Observer:
     probed: ProbeBook
     regions: dict[str, RegionSight] = field(default_factory=dict)
     open_since: dict[ModelKey, float] = field(default_factory=dict)  # monotonic seconds: users were let in
-    eager: set[tuple[ModelKey, str]] = field(default_factory=set)  # out of traffic: only probes tell of recovery
+    eager: set[tuple[ModelKey, str]] = field(default_factory=set)  # suspected, or out of traffic
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     async def look(
@@ -77,7 +77,7 @@ class Observer:
             await asyncio.wait(waiting, timeout=patience_seconds)
 
     def probe_eagerly(self, members: Mapping[str, Member], models: Mapping[str, ModelDeployment]) -> None:
-        """Probe the regions that are out of traffic more often: nothing else tells of their recovery."""
+        """Probe more often where it matters: regions below healthy, and those that are out of traffic."""
         asked = [target for model in models.values() for target in targets(model, members)]
         self._probe_all([target for target in asked if (target.model, target.region) in self.eager])
 

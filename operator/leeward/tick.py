@@ -19,7 +19,7 @@ from leeward.adapters.telemetry import Liveness, Telemetry
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.core.decide import decide
 from leeward.core.memory import Memory, from_record
-from leeward.core.plan import Plan
+from leeward.core.plan import Plan, Verdict
 from leeward.core.spec import ModelSpec
 from leeward.lookout import Lookout
 from leeward.observe import Observer, now_ms
@@ -95,7 +95,8 @@ class Loop:
 
     async def _until_next(self, stop: asyncio.Event) -> None:
         waits = [asyncio.create_task(event.wait()) for event in (stop, self.alarm, self.store.changed)]
-        await asyncio.wait(waits, timeout=self.settings.interval, return_when=asyncio.FIRST_COMPLETED)
+        rest = self.liveness.tick_started + self.settings.interval - time.monotonic()
+        await asyncio.wait(waits, timeout=max(0.0, rest), return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
 
@@ -138,7 +139,12 @@ class Loop:
         if known.serving:
             self.observer.open_since.setdefault(key, time.monotonic())
         self.observer.eager = {each for each in self.observer.eager if each[0] != key}
-        self.observer.eager |= {(key, line.name) for line in plan.regions if not line.listed}
+        votes = {line.name: plan.memory.region(line.name).votes[-1:] for line in plan.regions}
+        self.observer.eager |= {
+            (key, line.name)
+            for line in plan.regions
+            if not line.listed or votes[line.name] not in ((), (Verdict.HEALTHY,))
+        }
 
     def _recall(self, model: ModelDeployment) -> Known:
         if model.key not in self.known:
