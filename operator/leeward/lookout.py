@@ -1,8 +1,8 @@
 """The lookout: asks all the time whether regions answer, and raises the alarm when a tick should start at once.
 
 A tick starts at once on any change of an answer, and in the moment in which a failure has lasted long enough to be
-definitive. Regions below healthy are probed more often here, to know sooner; so are those that are out of traffic, since
-nothing else tells of their recovery.
+definitive. Regions below healthy are probed more often here, to know sooner; so are those that are out of traffic,
+since nothing else tells of their recovery.
 """
 
 import asyncio

@@ -147,9 +147,7 @@ class Loop:
         }
 
     def _recall(self, model: ModelDeployment) -> Known:
-        if model.key not in self.known:
-            self.known[model.key] = Known(from_record(_parsed(model.status.memory)))
-        return self.known[model.key]
+        return self.known.setdefault(model.key, Known(from_record(_parsed(model.status.memory))))
 
     async def _apply(self, model: ModelDeployment, spec: ModelSpec, plan: Plan, known: Known) -> dict[str, PortError]:
         """Weights at once; everything else beside the loop, so that a slow region never holds up a decision."""

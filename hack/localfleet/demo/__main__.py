@@ -30,8 +30,11 @@ console = Console(highlight=False)
 @click.option("--name", default="demo", show_default=True, help="Name of the fleet.")
 @click.option("--out", type=click.Path(path_type=Path), default=REPOSITORY / "out" / "demo", help="Where results go.")
 @click.option("--keep", is_flag=True, help="Leave the fleet up at the end.")
+@click.option("--reuse", is_flag=True, help="Play on the fleet of that name that is up already.")
 @click.option("--seed", default=1, show_default=True)
-def main(quick: bool, numbers: tuple[int, ...], rate: float, name: str, out: Path, keep: bool, seed: int) -> None:
+def main(
+    quick: bool, numbers: tuple[int, ...], rate: float, name: str, out: Path, keep: bool, reuse: bool, seed: int
+) -> None:
     """Lose regions under load on this machine, and see what users notice.
 
     Three real Kubernetes control planes with gateways and Prometheus come up without Docker; binaries that are
@@ -41,6 +44,11 @@ def main(quick: bool, numbers: tuple[int, ...], rate: float, name: str, out: Pat
         asyncio.run(_inside(layout.load(name), tuple(numbers) or ((1,) if quick else ()), rate, out.resolve(), seed))
         return
     up_already = sandbox.holder(name) is not None
+    if up_already and not reuse:
+        raise click.ClickException(
+            f"fleet {name!r} is up, perhaps with another demo on it: take it down with `hack/fleet --name {name} down`, "
+            "name another with --name, or play on it with --reuse"
+        )
     if not up_already:
         cli.main(["--name", name, "up"], standalone_mode=False)
     try:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from localfleet.demo.watch import Sample, Saying
-from localfleet.load.analysis import first_good_window
 from localfleet.load.records import Record
 
 
@@ -78,9 +77,7 @@ def figures(
         region=played.region,
         detected_seconds=_detected(played, sayings),
         drained_seconds=_drained(played, inside),
-        good_again_seconds=_since(
-            first_good_window([record for record in records if record.t < played.ended], played.fault), played.fault
-        ),
+        good_again_seconds=_good_for_good(played, records),
         requests=len(after),
         failed=failed,
         refused=sum(record.refused for record in after),
@@ -125,10 +122,10 @@ def _drained(played: Played, samples: Sequence[Sample]) -> float | None:
 
 
 def _failback(played: Played, samples: Sequence[Sample]) -> float | None:
-    """From the healing until every entry holds what it held before the fault."""
+    """From the healing until every entry holds what it held before the fault; None when none had moved."""
     before = next((sample.weights for sample in reversed(samples) if sample.t < played.fault), None)
-    left = any(sample.weights != before for sample in samples if played.fault <= sample.t < played.healed)
-    if not before or not left:
+    during = [sample for sample in samples if played.fault <= sample.t < played.healed]
+    if not before or not any(row != before.get(entry) for sample in during for entry, row in sample.weights.items()):
         return None
     last = None
     for sample in reversed([sample for sample in samples if sample.t >= played.healed]):
@@ -136,6 +133,23 @@ def _failback(played: Played, samples: Sequence[Sample]) -> float | None:
             break
         last = sample.t
     return _since(last, played.healed)
+
+
+def _good_for_good(
+    played: Played, records: Sequence[Record], window: float = 5.0, threshold: float = 0.99
+) -> float | None:
+    """From when on every window of 5 s until the healing has at least 99 % good requests; None: not before it.
+
+    The first such window would flatter: among few errors one comes by chance.
+    """
+    inside = [record for record in records if played.fault <= record.t < played.healed]
+    start, good_from = played.fault, played.fault
+    while start + window <= played.healed:
+        mine = [record.good for record in inside if start <= record.t < start + window]
+        if mine and sum(mine) < threshold * len(mine):
+            good_from = start + 1.0
+        start += 1.0
+    return _since(good_from, played.fault) if good_from + window <= played.healed else None
 
 
 def _wrong_shifts(played: Played, samples: Sequence[Sample]) -> int:

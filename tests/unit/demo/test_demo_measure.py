@@ -57,3 +57,13 @@ def test_refusals_are_told_by_their_longest_stretch() -> None:
     records = [record(t, good=False, status=429) for t in (20.0, 20.5, 21.2, 40.0)]
     found = measured(records, SAMPLES)
     assert (found.refused, found.failed, found.longest_refusal_seconds) == (4, 0, 1.2)
+
+
+def test_good_again_means_from_then_on() -> None:
+    records = [record(10 + n / 10, good=not (n < 200 and n % 10 == 0)) for n in range(600)]
+    assert measured(records, SAMPLES).good_again_seconds == 20.0
+
+
+def test_what_is_bad_until_the_healing_is_not_good_again() -> None:
+    records = [record(10 + n / 10, good=n % 10 != 0) for n in range(600)]
+    assert measured(records, SAMPLES).good_again_seconds is None
