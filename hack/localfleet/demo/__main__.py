@@ -46,7 +46,7 @@ def main(
     up_already = sandbox.holder(name) is not None
     if up_already and not reuse:
         raise click.ClickException(
-            f"fleet {name!r} is up, perhaps with another demo on it: take it down with `hack/fleet --name {name} down`, "
+            f"fleet {name!r} is up, perhaps with another demo on it: take it down (`hack/fleet --name {name} down`), "
             "name another with --name, or play on it with --reuse"
         )
     if not up_already:

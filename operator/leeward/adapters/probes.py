@@ -3,6 +3,8 @@
 A probe goes by one of two paths, which count as two observers: straight to the region's serve listener, or through
 another region's entry, which a header tells to ask that region and no other. The answer is checked for the model's
 name and for a word that the prompt asks to repeat; an answer slower than its limit is a bad one. 429 means full.
+The prompt has the length of a short user's prompt and begins with a random word: a shorter one, or one whose beginning
+the engine has in its cache, would be fast where users wait.
 """
 
 import json
@@ -16,6 +18,7 @@ from leeward.adapters.objects import PROBE_HEADER, SERVED_HEADER
 from leeward.ports import Outcome, ProbeTarget
 
 _TOKENS = 8
+_READING = " ".join(["Read this first, slowly and to its end, before you answer the question below."] * 12)
 _NOT_REACHED = "upstream connect error"
 """How Envoy's own answer begins when it could not connect to, or lost, the host behind it."""
 _NO_CONNECTION = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
@@ -42,7 +45,10 @@ class HttpProbes:
             "model": target.served_name,
             "max_tokens": _TOKENS,
             "temperature": 0,
-            "messages": [{"role": "user", "content": f"Repeat exactly: {word}"}],
+            "messages": [
+                {"role": "system", "content": f"{word}. {_READING}"},
+                {"role": "user", "content": f"Repeat exactly: {word}"},
+            ],
         }
         started = time.monotonic()
         try:
