@@ -105,7 +105,7 @@ def _detected(played: Played, sayings: Sequence[Saying]) -> float | None:
             if saying.t >= played.fault
             and saying.region == played.region
             and saying.kind == "VerdictChanged"
-            and "failed" in saying.sentence
+            and " is failed" in saying.sentence
         ),
         None,
     )
