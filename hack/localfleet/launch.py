@@ -38,6 +38,7 @@ def start(region: RegionHost, component: Component) -> None:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    child.returncode = 0  # it outlives us on purpose; without this Python warns that it is still running
     stored = asdict(component) | {"root": str(component.root) if component.root else None, "pid": child.pid}
     _record(region, component.name).parent.mkdir(parents=True, exist_ok=True)
     _record(region, component.name).write_text(json.dumps(stored))

@@ -23,6 +23,7 @@ from leeward.core.snapshot import Row
 from leeward.ports import Cluster, Kind, KindMissing, KubeObject, ModelKey, PortError, Ref
 
 log = structlog.get_logger("apply")
+_DOWN_SECONDS = 60.0
 
 
 @dataclass
@@ -33,14 +34,37 @@ class Outcomes:
     failed: dict[str, PortError] = field(default_factory=dict)
 
 
+@dataclass
+class Sizing:
+    """How many replicas each region's serve listener admits load for.
+
+    It starts at what is wanted, follows ready replicas up at once, and down only after a minute below: the change takes
+    Envoy about 15 s, and pods that come up or restart are no loss of capacity.
+    """
+
+    _sized: dict[str, int] = field(default_factory=dict)
+    _below_since: dict[str, float] = field(default_factory=dict)
+
+    def size(self, region: str, ready: int, wanted: int, now_seconds: float) -> int:
+        """Replicas to size the listener for, at least 1. `now_seconds` is monotonic."""
+        sized = self._sized.setdefault(region, max(ready, wanted, 1))
+        if ready >= sized:
+            self._below_since.pop(region, None)
+        elif now_seconds - self._below_since.setdefault(region, now_seconds) < _DOWN_SECONDS:
+            return sized
+        self._sized[region] = ready or sized
+        return self._sized[region]
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One model's plan and what it concerns: ready replicas by region, and the regions whose API server answers."""
+    """One model's plan and what it concerns: replicas that each region's serve listener is sized for, and the regions
+    whose API server answers."""
 
     model: ModelDeployment
     members: Mapping[str, Member]
     plan: Plan
-    ready: Mapping[str, int]
+    sized: Mapping[str, int]
     reachable: frozenset[str] = frozenset()
 
     @property
@@ -103,7 +127,7 @@ async def _ensure_serving(task: Task, name: str, outcomes: Outcomes) -> bool | N
         *workload.workload_objects(
             task.model, member.region, line.replicas, pools.node_labels(task.model, member.region)
         ),
-        *routes.serve_objects(task.model, member.region, task.ready.get(name) or entry.replicas.min),
+        *routes.serve_objects(task.model, member.region, task.sized.get(name) or entry.replicas.min),
     ]
     try:
         live = await _bring(member.cluster, wanted, name, outcomes)

@@ -7,7 +7,7 @@ done here; what it means is the core's.
 
 import asyncio
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
@@ -171,6 +171,16 @@ class Observer:
             self._weights(key, region_names),
             observer_queries_fail=bool(fail) and all(fail),
         )
+
+    def ready(self, key: ModelKey, names: Iterable[str]) -> dict[str, int]:
+        """Ready replicas of a model by region, where its Deployment has been seen."""
+        found = {}
+        for name in names:
+            sight = self.regions.get(name)
+            deployment = sight.deployments.get(key) if sight else None
+            if deployment is not None:
+                found[name] = (deployment.get("status") or {}).get("readyReplicas") or 0
+        return found
 
     def _weights(self, key: ModelKey, names: tuple[str, ...]) -> Matrix:
         rows = []

@@ -45,6 +45,7 @@ class Known:
     memory: Memory
     applied: object = None  # what `ensure` last brought in line, None: do it again
     serving: bool = False  # users have been let in
+    sizing: apply.Sizing = field(default_factory=apply.Sizing)
     ensuring: "asyncio.Task[None] | None" = None
     failed: dict[str, PortError] = field(default_factory=dict)
     since: float = field(default_factory=time.monotonic)
@@ -130,7 +131,7 @@ class Loop:
         if not self.settings.dry_run:
             problems |= await self._apply(model, spec, plan, known)
         try:
-            await self.recorder.record(model, plan, self._ready(model, spec), problems)
+            await self.recorder.record(model, plan, self.observer.ready(model_key(model), spec.region_names), problems)
         except PortError as error:
             log.warning("the status could not be written", model=model.key, error=str(error), remedy=error.remedy)
 
@@ -152,13 +153,18 @@ class Loop:
     async def _apply(self, model: ModelDeployment, spec: ModelSpec, plan: Plan, known: Known) -> dict[str, PortError]:
         """Weights at once; everything else beside the loop, so that a slow region never holds up a decision."""
         reachable = frozenset(self._reachable(spec))
-        task = apply.Task(model, self.members.found, plan, self._ready(model, spec), reachable)
+        ready = self.observer.ready(model_key(model), spec.region_names)
+        sized = {
+            line.name: known.sizing.size(line.name, ready.get(line.name, 0), line.replicas, time.monotonic())
+            for line in plan.regions
+        }
+        task = apply.Task(model, self.members.found, plan, sized, reachable)
         failed: dict[str, PortError] = {}
         if known.serving and not spec.frozen:
             failed = (await apply.write_weights(task, self._routes(model, spec))).failed
         mark = (
             model.metadata.generation,
-            tuple((line.name, line.replicas, task.ready.get(line.name)) for line in plan.regions),
+            tuple((line.name, line.replicas, sized[line.name]) for line in plan.regions),
             tuple(sorted(reachable)),
         )
         idle = known.ensuring is None or known.ensuring.done()
@@ -190,7 +196,8 @@ class Loop:
         """May users be let in for the first time? When all reachable regions are ready, or some, after a while."""
         if any(self.observer.regions[name].routes.get(model_key(task.model)) for name in task.reachable):
             return True
-        ready = [task.ready.get(name, 0) > 0 for name in task.reachable]
+        counts = self.observer.ready(model_key(task.model), task.reachable)
+        ready = [counts.get(name, 0) > 0 for name in task.reachable]
         return all(ready) or (any(ready) and time.monotonic() - known.since > _OPEN_WITHOUT_ALL_SECONDS)
 
     def _routes(self, model: ModelDeployment, spec: ModelSpec) -> dict[str, KubeObject]:
@@ -207,16 +214,6 @@ class Loop:
         return [
             name for name in spec.region_names if (sight := self.observer.regions.get(name)) and sight.api_error is None
         ]
-
-    def _ready(self, model: ModelDeployment, spec: ModelSpec) -> dict[str, int]:
-        key = model_key(model)
-        found = {}
-        for name in spec.region_names:
-            sight = self.observer.regions.get(name)
-            deployment = sight.deployments.get(key) if sight else None
-            if deployment is not None:
-                found[name] = (deployment.get("status") or {}).get("readyReplicas") or 0
-        return found
 
     def _missing(self, model: ModelDeployment) -> Mapping[str, PortError]:
         """Regions that the model names and that cannot be used, and why."""
