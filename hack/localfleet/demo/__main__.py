@@ -61,10 +61,10 @@ def main(
     sys.exit(status)
 
 
-def users_load(fleet: Fleet, rate: float, seed: int) -> Load:
+def users_load(fleet: Fleet, rate: float, seed: int, out: Path | None = None) -> Load:
     body = documents(MODEL_FILE)[0]["spec"]
     entries = [Entry(region.name, region.address, USERS_PORT) for region in fleet.regions]
-    return Load(LoadSettings(entries, body["traffic"]["hostnames"][0], body["model"]["name"], rate, seed=seed))
+    return Load(LoadSettings(entries, body["traffic"]["hostnames"][0], body["model"]["name"], rate, seed=seed), out)
 
 
 def concurrency_limit() -> int:
@@ -79,7 +79,7 @@ async def _inside(fleet: Fleet, numbers: tuple[int, ...], rate: float, out: Path
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     log = out / "operator.jsonl"
     log.unlink(missing_ok=True)
-    stage, operator, load = Stage(fleet), Operator(fleet, log), users_load(fleet, rate, seed)
+    stage, operator, load = Stage(fleet), Operator(fleet, log), users_load(fleet, rate, seed, out / "requests.jsonl")
     watch = Watch(stage, operator)
     await stage.open()
     tasks: list[asyncio.Task[None]] = []

@@ -145,8 +145,14 @@ def picture(
             weights.axvline(saying.t - origin, color="grey", linewidth=0.6, linestyle=":")
     for each in played:
         weights.annotate(
-            f"{each.number}. {each.title}", (each.fault - origin, 102), fontsize=7, rotation=12, annotation_clip=False
+            f"{each.number}. {each.title}",
+            (each.fault - origin, 1.03),
+            xycoords=("data", "axes fraction"),
+            fontsize=6,
+            rotation=8,
+            annotation_clip=False,
         )
+    weights.set_ylim(-3, 103)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     plt.close(figure)
