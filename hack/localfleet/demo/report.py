@@ -136,7 +136,17 @@ def picture(
     busy.axhline(100, color="grey", linewidth=0.8)
     busy.set_xlabel("seconds")
     weights.legend(loc="upper right", ncols=3)
-    for axis in (weights, requests, first, busy):
+    _mark((weights, requests, first, busy), played, sayings, origin)
+    weights.set_ylim(-3, 103)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def _mark(axes: Sequence[Any], played: Sequence[Played], sayings: Sequence[Saying], origin: float) -> None:
+    """Faults as red bands with their titles, and a line where weights were written."""
+    weights = axes[0]
+    for axis in axes:
         for each in played:
             axis.axvspan(each.fault - origin, each.healed - origin, color="red", alpha=0.08)
         axis.grid(alpha=0.3)
@@ -152,10 +162,6 @@ def picture(
             rotation=8,
             annotation_clip=False,
         )
-    weights.set_ylim(-3, 103)
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
 
 
 def _requests(requests: Any, first: Any, records: Sequence[Record], origin: float) -> None:
