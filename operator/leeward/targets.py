@@ -46,30 +46,23 @@ def _serving(model: ModelDeployment, members: Mapping[str, Member]) -> list[str]
 
 def targets(model: ModelDeployment, members: Mapping[str, Member]) -> list[ProbeTarget]:
     """Two probes per region: straight, and through the next region's entry."""
-    names = _serving(model, members)
-    found = []
-    for index, name in enumerate(names):
-        direct = _url(members[name], "serve")
-        if direct is not None:
-            found.append(_target(model, name, direct))
-        through = names[(index + 1) % len(names)]
-        entry = _url(members[through], "users")
-        if entry is not None and through != name:
-            found.append(_target(model, name, entry, through))
-    return found
+    return _paths(model, members, 1)
 
 
 def reach_targets(model: ModelDeployment | None, members: Mapping[str, Member]) -> list[ProbeTarget]:
     """Every region straight, and through two other regions' entries."""
-    if model is None:
-        return []
+    return _paths(model, members, 2) if model is not None else []
+
+
+def _paths(model: ModelDeployment, members: Mapping[str, Member], entries: int) -> list[ProbeTarget]:
+    """Every region straight, and through as many other regions' entries, the next ones in the model's order."""
     names = _serving(model, members)
     found = []
     for index, name in enumerate(names):
         direct = _url(members[name], "serve")
         if direct is not None:
             found.append(_target(model, name, direct))
-        for step in range(1, min(3, len(names))):
+        for step in range(1, min(1 + entries, len(names))):
             through = names[(index + step) % len(names)]
             entry = _url(members[through], "users")
             if entry is not None:

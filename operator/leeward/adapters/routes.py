@@ -87,17 +87,12 @@ def users_objects(
     names = Names(model.metadata.name)
     backends = [body for region in regions for body in _backends(model, names, region)]
     probes = [_probe_rule(names, region) for region in regions]
-    rule = {
-        "matches": [_prefix("/v1")],
-        "backendRefs": _references(names, row, unlisted),
-        "timeouts": {"request": "0s"},
-    }
     return [
         *backends,
         owned(model, POLICY, names.users, policies.users_policy(model, names.users)),
         owned(model, POLICY, names.probe, policies.probe_policy(names.probe)),
         owned(model, ROUTE, names.probe, _route(model, entry, "users", probes)),
-        owned(model, ROUTE, names.users, _route(model, entry, "users", [rule])),
+        users_route(model, entry, row, unlisted),
     ]
 
 
@@ -128,17 +123,6 @@ def read_row(route: KubeObject | None, model: str, region_names: tuple[str, ...]
     if total != 100:
         return None
     return tuple((region, weights[region]) for region in region_names)
-
-
-def spares(route: KubeObject | None, model: str, region_names: tuple[str, ...]) -> frozenset[str]:
-    """Regions that a users route lists as spare."""
-    names = Names(model)
-    found = {
-        reference["name"]
-        for rule in (route or {}).get("spec", {}).get("rules", [])
-        for reference in rule.get("backendRefs", [])
-    }
-    return frozenset(region for region in region_names if names.spare(region) in found)
 
 
 def accepted(route: KubeObject | None) -> bool:
