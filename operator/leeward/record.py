@@ -154,7 +154,7 @@ def _status(
     lines = plan.regions
     unwell = [f"{line.name} {line.verdict}" for line in lines if line.verdict is not Verdict.HEALTHY]
     return ModelDeploymentStatus(
-        conditions=tuple(_condition(model, row) for row in conditions),
+        conditions=tuple(condition(model.status.conditions, row, model.metadata.generation) for row in conditions),
         observed_generation=model.metadata.generation,
         ready_replicas=f"{sum(ready.get(line.name, 0) for line in lines)}/{sum(line.replicas for line in lines)}",
         weights_summary=" ".join(f"{line.name} {line.weight}" for line in lines),
@@ -183,21 +183,20 @@ def _line(line: RegionPlan, ready: Mapping[str, int]) -> RegionLine:
     )
 
 
-def _condition(model: ModelDeployment, row: Condit) -> Condition:
+def condition(before: tuple[Condition, ...], row: Condit, generation: int | None) -> Condition:
+    """A condition for a status; its transition time is the old one's while its status stays."""
     kind, holds, reason, message = row
     status = "Unknown" if holds is None else str(holds)
-    before = condition_of(model.status.conditions, kind)
+    old = condition_of(before, kind)
     since = (
-        before.last_transition_time
-        if before and before.status == status
-        else datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        old.last_transition_time if old and old.status == status else datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     )
     return Condition(
         type=kind,
         status=status,
         reason=reason,
         message=message,
-        observed_generation=model.metadata.generation,
+        observed_generation=generation,
         last_transition_time=since,
     )
 

@@ -1,14 +1,12 @@
 """Recording what is seen of the Regions themselves: conditions in their status, written only when they change."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import structlog
 
 from leeward.adapters.members import Member
-from leeward.api.common import condition_of
 from leeward.ports import Cluster, PortError
-from leeward.record import Condit
+from leeward.record import Condit, condition
 
 log = structlog.get_logger("record")
 
@@ -33,7 +31,7 @@ class RegionRecorder:
             "kind": member.region.kind,
             "metadata": {"name": name},
             "status": {
-                "conditions": [_condition(member, row) for row in rows],
+                "conditions": [condition(member.region.status.conditions, row, None).wire() for row in rows],
                 "observedGeneration": member.region.metadata.generation,
             },
         }
@@ -42,18 +40,6 @@ class RegionRecorder:
             self._marks[name] = mark
         except PortError as error:
             log.warning("a Region's status could not be written", region=name, error=str(error), remedy=error.remedy)
-
-
-def _condition(member: Member, row: Condit) -> dict[str, str]:
-    kind, holds, reason, message = row
-    status = "Unknown" if holds is None else str(holds)
-    before = condition_of(member.region.status.conditions, kind)
-    since = (
-        before.last_transition_time
-        if before and before.status == status
-        else datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    )
-    return {"type": kind, "status": status, "reason": reason, "message": message[:1024], "lastTransitionTime": since}
 
 
 def region_conditions(member: Member, api_error: PortError | None, metrics_error: PortError | None) -> list[Condit]:
