@@ -61,7 +61,9 @@ class Bench:
         self, fleet: Fleet, rate: float, out: Path, repeats: int, scenes: Sequence[Scene], ways: Sequence[str]
     ) -> None:
         self.stage, self.out, self.repeats, self.scenes, self.ways = Stage(fleet), out, repeats, scenes, ways
-        self.load = users_load(fleet, rate, seed=2)
+        requests = REPOSITORY / "out" / "bench" / "requests.jsonl"
+        requests.parent.mkdir(parents=True, exist_ok=True)
+        self.load = users_load(fleet, rate, seed=2, out=requests)
         self.operator = Operator(fleet, fleet.folder / "operator.jsonl")
         self.watch = Watch(self.stage, self.operator)
         self.saved = Saved()
@@ -106,13 +108,13 @@ class Bench:
     async def _one(self, way: str, scene: Scene, region: RegionHost) -> Figures:
         await WAYS[way](self.stage, self.operator, self.saved)
         began = time.time()
-        await self._pause(20.0)
+        await self._pause(10.0)
         fault = time.time()
         await scene.begin(region)
         await self._pause(scene.fault_seconds)
         healed = time.time()
         await faults.heal(region)
-        await self._pause(12.0)
+        await self._pause(8.0)
         played = Played(scene.number, scene.title, region.name, True, began, fault, healed, time.time())
         return figures(played, self.load.records, self.watch.samples, self.watch.sayings, concurrency_limit())
 
