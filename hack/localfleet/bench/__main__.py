@@ -28,6 +28,8 @@ from localfleet.layout import Fleet, RegionHost
 
 console = Console(highlight=False)
 SHOWN = ("failed_percent", "refused", "good_again_seconds", "drained_seconds", "peak_survivor_percent")
+POLICIES_IN_FORCE = 25.0
+"""Seconds until changed policies are in force: an Envoy holds a changed cluster back for up to 15 s (docs/operations.md)."""
 NEVER = 60.0
 """A run in which it did not get good again within the fault's minute counts as this many seconds, and says so."""
 
@@ -96,6 +98,8 @@ class Bench:
         total = len(self.ways) * self.repeats * len(self.scenes)
         for repeat in range(self.repeats):
             for way in self.ways:
+                await WAYS[way](self.stage, self.operator, self.saved)
+                await self._pause(POLICIES_IN_FORCE)
                 for index, scene in enumerate(self.scenes):
                     found = await self._one(way, scene, away[(index + repeat) % len(away)])
                     self.runs.append({"way": way, "repeat": repeat, **asdict(found), "machine": report.machine()})
