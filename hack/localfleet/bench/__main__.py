@@ -29,7 +29,7 @@ from localfleet.layout import Fleet, RegionHost
 console = Console(highlight=False)
 SHOWN = ("failed_percent", "refused", "good_again_seconds", "drained_seconds", "peak_survivor_percent")
 POLICIES_IN_FORCE = 25.0
-"""Seconds until changed policies are in force: an Envoy holds a changed cluster back for up to 15 s (docs/operations.md)."""
+"""Seconds until changed policies are in force: an Envoy holds a changed cluster back for up to 15 s."""
 NEVER = 60.0
 """A run in which it did not get good again within the fault's minute counts as this many seconds, and says so."""
 
