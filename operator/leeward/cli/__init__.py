@@ -3,6 +3,7 @@
 import click
 
 from leeward.cli.run import run
+from leeward.cli.simulate import simulate
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -12,3 +13,4 @@ def main() -> None:
 
 
 main.add_command(run)
+main.add_command(simulate)
