@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from leeward.storm.clusters import Clusters, Landed
+from leeward.storm.liveness import shares_wanted
 from leeward.storm.scenario import Scenario
 from leeward.storm.trace import Decided, Violation
 from leeward.storm.truth import Truth
@@ -20,9 +21,9 @@ OUT = frozenset({"drained", "draining"})
 OVERLOAD = 1.03
 ROOM = 0.8
 OVERLOAD_MS = 120_000
-LOOKBACK_MS = 150_000
+LOOKBACK_MS = 150_000  # how long an illness may show in what is decided about others
 LOOKBACK_QUIET_MS = 960_000  # few requests: windows reach back a quarter of an hour
-MANY_PER_SECOND = 3.0
+MANY_PER_SECOND = 1.0  # at one sensor: 20 samples within the shortest window
 LIE_MS = 60_000
 SETTLED_MS = 45_000
 
@@ -100,11 +101,18 @@ class Checker:
         if before.phases[region] == "active":
             self.falls.append(new.at_ms)
         truth = self.truth
-        busy = self.world.engines[region].rate >= MANY_PER_SECOND
-        lookback = LOOKBACK_MS if busy else LOOKBACK_QUIET_MS
+        lookback = self._lookback_ms(region)
         if new.at_ms - truth.ill_until_ms[region] <= lookback or truth.lied_about_ms[region] >= LIE_MS:
             return None
         return f"{self.names[region]} was taken out though nothing is wrong with it: {new.reason}"
+
+    def _lookback_ms(self, region: int) -> int:
+        """How long a fault that is over can be read: the shortest window, a scrape, and three ticks."""
+        fleet = self.scenario.fleet
+        if self.world.engines[region].rate / self.world.size < MANY_PER_SECOND:
+            return LOOKBACK_QUIET_MS
+        late = max(self.world.sky.metrics_late_ms)
+        return max(30_000, 6 * fleet.scrape_interval_ms) + fleet.scrape_interval_ms + 3 * fleet.interval_ms + late
 
     def _dark_gain(self, region: int, new: Decided, before: Decided) -> str | None:
         since = self.truth.dark_ms[region]
@@ -153,8 +161,8 @@ class Checker:
         return now - max(truth.blurred_until_ms, truth.demand_moved_ms, truth.frozen_until_ms) > settled_ms
 
     def _piled_on(self, region: int, new: Decided, before: Decided) -> str | None:
-        if not self._clear() or self._since_start < 4:
-            return None
+        if not self._clear() or self._since_start < 4 or self.truth.gone_ms[region] is not None:
+            return None  # what is gone has a rule of its own
         old, loads = self._loads(before.rows), self._loads(new.rows)
         return self._roomy(region, loads, new.phases) if loads[region] > old[region] + 0.01 else None
 
@@ -240,7 +248,9 @@ class Checker:
         """No fault so far, demand far from capacity, and weights move."""
         begun = min((fault.start_ms for fault in self.scenario.faults), default=new.at_ms + 1)
         loads = self._loads(self.world.rows)
-        roomy = all(2 * load < 0.75 * self.world.capacity(region) for region, load in enumerate(loads))
+        roomy = shares_wanted(self.scenario.fleet) is not None and all(
+            2 * load < 0.75 * self.world.capacity(region) for region, load in enumerate(loads)
+        )
         return f"a write without a cause: {new.reason}" if new.at_ms < begun and roomy else None
 
     def _note(self, rule: str, where: int, sentence: str | None) -> None:
