@@ -78,10 +78,17 @@ KNOWN = (
         "it carries weight, so it was ready once; the record does not say so, and the grace is a quarter of an hour",
     ),
     Known(
-        "a fall that a guard held is made up for when the fault is over",
+        "a sensor with few samples speaks of long ago",
         "a region falls only for a fault of its own",
-        r"responses bad|was taken out",
+        r"responses bad in (300|900) s",
+        417,
+        "two entries with few requests look back five minutes and outvote the engine, which sees the same ones now",
+    ),
+    Known(
+        "a failed region that a guard keeps pins all of its load",
+        "nobody is overloaded while others have room",
+        r"requests/s, while",
         618,
-        "the verdict stays failed until clean, the correlated fault ends first, and then nothing holds the fall",
+        "it is held at what it carries, above its capacity, until the guard lets it fall",
     ),
 )
