@@ -34,8 +34,8 @@ def main(storms: int, everyone: bool, only: tuple[str, ...]) -> None:
     sound = _failing_seeds(ROOT, range(FIRST_SEED, FIRST_SEED + storms))
     askers: dict[str, Callable[[Path], str]] = {
         "transcripts": lambda copy: _pytest(copy, "tests/scenarios"),
-        "properties": lambda copy: _pytest(copy, "tests/properties"),
         "storms": lambda copy: _storms(copy, sound, storms),
+        "properties": lambda copy: _pytest(copy, "tests/properties"),
     }
     rows = []
     try:

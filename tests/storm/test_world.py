@@ -161,17 +161,17 @@ def test_baselines_leave_a_crashed_region_when_their_kind_does(policy: str, leas
 
 
 def test_figures_of_a_fault_that_is_known() -> None:
-    fault = Fault(FaultKind.ERRORS, 10_000, 60_000, ("b",), 1.0)
+    fault = Fault(FaultKind.ERRORS, 10_000, 69_000, ("b",), 1.0)
     samples, good = [], 0.0
     for second in range(70):
-        good += 10 if not 10 <= second < 22 else 5
+        good += 10 if not 10 < second <= 22 else 5
         weight = 50 if second < 20 else 0
         samples.append(Sample(second * 1_000, 10 * (second + 1), good, (0.5, 0.4, 0.5 + second / 100), (50, weight, 0)))
     found = measure(samples, fault, [1])
     assert found.drained_seconds == 10
-    assert found.good_again_seconds == 15
-    assert found.lost_share == pytest.approx(11 * 5 / 500, abs=0.001)
-    assert found.peak_survivor == pytest.approx(1.1)
+    assert found.good_again_seconds == 12
+    assert found.lost_share == pytest.approx(12 * 5 / 590)
+    assert found.peak_survivor == pytest.approx(1.19)
 
 
 def test_a_sample_leaves_out_what_nobody_uses() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from leeward.storm.scenario import Fault
 from leeward.storm.trace import Sample
 
-BIN_MS = 5_000
+AHEAD_MS = 30_000
 GOOD = 0.99
 
 
@@ -41,14 +41,17 @@ def _drained(during: Sequence[Sample], fault: Fault, struck: Sequence[int]) -> f
 
 
 def _good_again(during: Sequence[Sample], fault: Fault) -> float | None:
-    """The end of the last five seconds in which fewer than 99 % were good; 0 if there were none."""
-    last_bad, start, end = 0, during[0], during[0]
-    for sample in during[1:]:
-        end = sample
-        if end.at_ms - start.at_ms < BIN_MS:
-            continue
-        if end.good - start.good < GOOD * (end.asked - start.asked):
-            last_bad = end.at_ms - fault.start_ms
-        start = end
-    never = last_bad >= start.at_ms - fault.start_ms and last_bad > 0
-    return None if never else last_bad / 1000
+    """The first moment from which on 99 % are good: in the half minute that follows, and in all that is left."""
+    end, ahead = during[-1], 0
+    for sample in during:
+        while ahead < len(during) - 1 and during[ahead].at_ms - sample.at_ms < AHEAD_MS:
+            ahead += 1
+        if end.at_ms - sample.at_ms < AHEAD_MS:
+            return None
+        if _good(sample, during[ahead]) and _good(sample, end):
+            return (sample.at_ms - fault.start_ms) / 1000
+    return None
+
+
+def _good(since: Sample, until: Sample) -> bool:
+    return until.good - since.good >= GOOD * (until.asked - since.asked)
