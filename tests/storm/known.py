@@ -37,7 +37,7 @@ KNOWN = (
         "overload is judged as failure",
         "a region falls only for a fault of its own",
         r"requests slower than the objective|probes bad",
-        28,
+        55,
         "a full region is slow for probes too: LATENCY and PROBE fail it together, and it drops its load on the others",
     ),
     Known(

@@ -71,6 +71,7 @@ def test_every_kind_of_fault_is_documented() -> None:
         (lambda d: d["faults"][0].pop("size"), "faults[0]: errors needs a size (share of requests)"),
         (lambda d: d["faults"][0].update(size=3), "faults[0].size: 3: write a number from 0 to 1"),
         (lambda d: d["faults"][1].update(kind="lying entry"), "needs two: who lies, and about whom"),
+        (lambda d: d["faults"][1].update(kind="link cut"), "a link has two ends: name two regions"),
         (lambda d: d["faults"][0].update(at=-1), "faults[0].at: -1: write a number"),
         (lambda d: d.update(hours=0.01), "hours: the last fault ends after 0.05 hours; write more"),
         (lambda d: d.update(faults={}), ""),

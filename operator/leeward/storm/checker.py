@@ -245,13 +245,14 @@ class Checker:
         return f"entry {self.names[landed.write.entry]} jumps from {landed.before} to {landed.write.row}"
 
     def _loud(self, new: Decided) -> str | None:
-        """No fault so far, demand far from capacity, and weights move."""
-        begun = min((fault.start_ms for fault in self.scenario.faults), default=new.at_ms + 1)
+        """Nothing has been wrong, or not for an hour; demand is far from capacity; and weights move."""
+        faulty = self.truth.faulty_until_ms
+        quiet = faulty is None or new.at_ms - faulty > HOUR_MS
         loads = self._loads(self.world.rows)
         roomy = shares_wanted(self.scenario.fleet) is not None and all(
             2 * load < 0.75 * self.world.capacity(region) for region, load in enumerate(loads)
         )
-        return f"a write without a cause: {new.reason}" if new.at_ms < begun and roomy else None
+        return f"a write without a cause: {new.reason}" if quiet and roomy else None
 
     def _note(self, rule: str, where: int, sentence: str | None) -> None:
         if sentence is not None and (rule, where) not in self._told:

@@ -85,7 +85,9 @@ def quiet(seed: int, hours: int) -> Scenario:
     names = [region.name for region in base.fleet.regions]
     noise = tuple(_noise(rng, names, end))
     weather = replace(base.weather, background_errors=0.002, jitter=0.1, wave=0.3)
-    return replace(base, weather=weather, faults=noise, faults_end_ms=end, limit_ms=end)
+    roomy = tuple(replace(region, replicas_min=2 * region.replicas_min) for region in base.fleet.regions)
+    fleet = replace(base.fleet, regions=roomy)  # demand is never a reason to move
+    return replace(base, fleet=fleet, weather=weather, faults=noise, faults_end_ms=end, limit_ms=end)
 
 
 def _noise(rng: Random, names: list[str], end_ms: int) -> Iterator[Fault]:

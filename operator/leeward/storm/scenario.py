@@ -11,6 +11,7 @@ class FaultKind(StrEnum):
     """What can go wrong. The comment says what `size` means."""
 
     PARTITION = "partition"  # the regions' gateways, API servers and metrics are out of everybody's reach
+    LINK_CUT = "link cut"  # two regions do not reach each other, and others reach both
     CRASH = "crash"  # every engine of the regions is gone
     ERRORS = "errors"  # share of requests that fail
     SLOW = "slow"  # factor on the time to the first token
@@ -49,6 +50,7 @@ KINDS: dict[FaultKind, Kind] = {
     row.kind: row
     for row in (
         Kind(FaultKind.PARTITION, ill=True),
+        Kind(FaultKind.LINK_CUT, ill=True),
         Kind(FaultKind.CRASH, ill=True),
         Kind(FaultKind.ERRORS, (0, 1), "share of requests", ill=True),
         Kind(FaultKind.SLOW, (1, 100), "factor", ill=True),

@@ -180,6 +180,8 @@ def _fault(row: object, where: str, names: list[str]) -> Fault:
 
 
 def _check_regions(kind: FaultKind, regions: list[str], where: str) -> None:
+    if kind is FaultKind.LINK_CUT and len(regions) != 2:
+        raise BadScenarioError(f"{where}.regions: a link has two ends: name two regions")
     if kind is FaultKind.LYING_ENTRY and len(regions) != 2:
         raise BadScenarioError(f"{where}.regions: a lying entry needs two: who lies, and about whom")
     if not regions and kind not in _ALL_OVER:

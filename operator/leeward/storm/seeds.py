@@ -17,6 +17,7 @@ WARM_UP_MS = 40_000
 
 _ILL = (
     (K.PARTITION, 4),
+    (K.LINK_CUT, 2),
     (K.CRASH, 4),
     (K.ERRORS, 5),
     (K.SLOW, 3),
@@ -173,6 +174,8 @@ def _faults(rng: Random, fleet: FleetShape, kind: FaultKind, start_ms: int, end_
         return [Fault(kind, start_ms, end_ms, (), size)]
     if kind is K.LYING_ENTRY:
         return [Fault(kind, start_ms, min(end_ms, start_ms + 45_000), tuple(rng.sample(names, 2)), size)]
+    if kind is K.LINK_CUT:
+        return [Fault(kind, start_ms, end_ms, tuple(rng.sample(names, 2)), size)]
     if kind is K.CORRELATED:
         struck = rng.sample(names, max(2, -(-len(names) * 3 // 5)))
         return [Fault(kind, start_ms, end_ms, tuple(sorted(struck)), size)]

@@ -63,7 +63,7 @@ class Sight:
     def sees(self, region: int) -> bool:
         """Does the operator's network reach the region?"""
         sky = self.world.sky
-        return region == self.home or not (sky.operator_cut or sky.cut[region] or sky.cut[self.home])
+        return region == self.home or (not sky.operator_cut and sky.linked(self.home, region))
 
     def ask_reach(self) -> bool:
         """The question to every region, straight and through two other entries. True when an answer changed."""

@@ -23,6 +23,7 @@ class Sky:
     api_dead: list[bool]
     api_slow_ms: list[int]
     probes_lost: list[bool]
+    broken: frozenset[frozenset[int]] = frozenset()  # pairs of regions that do not reach each other
     lies: frozenset[tuple[int, int]] = frozenset()  # (entry, region that it calls bad)
     reach_blips: float = 0.0
     operator_cut: bool = False
@@ -33,7 +34,9 @@ class Sky:
 
     def linked(self, one: int, other: int) -> bool:
         """Do the two regions' gateways reach each other?"""
-        return one == other or not (self.cut[one] or self.cut[other])
+        if one == other:
+            return True
+        return not (self.cut[one] or self.cut[other] or (self.broken and {one, other} in self.broken))
 
 
 def clear_sky(size: int) -> Sky:
@@ -90,6 +93,8 @@ def _add(sky: Sky, fault: Fault, where: list[int]) -> None:
         _add_to_region(sky, fault, region)
     if fault.kind is K.LYING_ENTRY:
         sky.lies |= {(where[0], where[1])}
+    elif fault.kind is K.LINK_CUT:
+        sky.broken |= {frozenset(where[:2])}
     elif fault.kind is K.REACH_BLIPS:
         sky.reach_blips = max(sky.reach_blips, fault.size)
     elif fault.kind is K.EVACUATION:

@@ -31,6 +31,7 @@ class Truth:
     blurred_until_ms: int = -1  # some sensor is not to be trusted
     demand_moved_ms: int = 0  # users or replicas have just changed
     frozen_until_ms: int = -1
+    faulty_until_ms: int | None = None  # when anything at all was last wrong; None: never
     _before_ms: int = 0
 
     def __post_init__(self) -> None:
@@ -51,7 +52,8 @@ class Truth:
             if ill:
                 self.ill_until_ms[region] = now
             seen = not (ill or sky.metrics_gone[region] or sky.api_dead[region] or region in sky.evacuated)
-            taking = not (sky.cut[region] or sky.api_dead[region] or sky.operator_cut)
+            apart = any(region in pair for pair in sky.broken)
+            taking = not (sky.cut[region] or sky.api_dead[region] or sky.operator_cut or apart)
             for kept, holds in (
                 (self.gone_ms, gone),
                 (self.dark_ms, dark),
@@ -62,6 +64,8 @@ class Truth:
             self.lied_about_ms[region] = self.lied_about_ms[region] + passed if region in lies else 0
         if any(fault.kind in SENSING for fault in sky.active) or any(sky.api_dead):
             self.blurred_until_ms = now
+        if sky.active:
+            self.faulty_until_ms = now
         if sky.frozen:
             self.frozen_until_ms = now
         self._watch_demand()
