@@ -66,7 +66,7 @@ KNOWN = (
         "a hold writes what a stale record says",
         "users of healthy regions are moved in small steps",
         r"jumps from",
-        1193,
+        834,
         "routes that differ from the plan are written in a hold too, and the record is trusted over the clusters",
         fate="operator stale",
     ),
@@ -76,13 +76,6 @@ KNOWN = (
         r"is gone and entry",
         473,
         "it carries weight, so it was ready once; the record does not say so, and the grace is a quarter of an hour",
-    ),
-    Known(
-        "a sensor with few samples speaks of long ago",
-        "a region falls only for a fault of its own",
-        r"responses bad in (300|900) s",
-        417,
-        "two entries with few requests look back five minutes and outvote the engine, which sees the same ones now",
     ),
     Known(
         "a failed region that a guard keeps pins all of its load",
