@@ -39,6 +39,7 @@ class Checker:
         self.falls: deque[int] = deque()
         self.last: Decided | None = None
         self._newest = [(0, -1)] * world.size  # (term, decided) of the newest accepted write per entry
+        self._closed = [False] * world.size  # unreachable since its last write: it may have steps to make up for
         self._since_start = 0  # decisions since the operator last started
         self._over_since: list[int | None] = [None] * world.size
         self._told: set[tuple[str, int]] = set()
@@ -46,6 +47,7 @@ class Checker:
     def watch(self, decided: Sequence[Decided], landed: Sequence[Landed], able_ms: int | None) -> None:
         """One step: what was decided and what landed since the last one, and since when the operator is able."""
         self.truth.look()
+        self._closed = [was or ms is None for was, ms in zip(self._closed, self.truth.open_ms, strict=True)]
         for each in decided:
             self._decision(each)
         for write in landed:
@@ -58,6 +60,7 @@ class Checker:
     def restarted(self) -> None:
         """A new operator: what the one before decided is no measure for its first decision."""
         self.last, self._since_start = None, 0
+        self._closed = [False] * self.world.size
 
     def _decision(self, new: Decided) -> None:
         before = self.last
@@ -236,13 +239,15 @@ class Checker:
     def _jump(self, landed: Landed) -> str | None:
         """Whatever the operator knew: nobody has fallen, and an entry's row changes by more than a step."""
         quiet = not self.falls and self.last is not None and set(self.last.phases) == {"active"}
-        if landed.before is None or not landed.accepted or not quiet or not self._clear(0):
+        entry = landed.write.entry
+        late, self._closed[entry] = self._closed[entry], self.truth.open_ms[entry] is None
+        if landed.before is None or not landed.accepted or not quiet or late or not self._clear(0):
             return None
         pairs = zip(landed.before, landed.write.row, strict=True)
         moved = sum(max(0, after - was) for was, after in pairs)
         if moved <= self.scenario.fleet.max_step:
             return None
-        return f"entry {self.names[landed.write.entry]} jumps from {landed.before} to {landed.write.row}"
+        return f"entry {self.names[entry]} jumps from {landed.before} to {landed.write.row}"
 
     def _loud(self, new: Decided) -> str | None:
         """Nothing has been wrong, or not for an hour; demand is far from capacity; and weights move."""
