@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import structlog
 
 from leeward.adapters.telemetry import Telemetry
-from leeward.api.common import Condition, condition_of
+from leeward.api.common import GROUP, VERSION, Condition, condition_of
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.modelstatus import ModelDeploymentStatus, RegionLine, ReplicaCount, ServingWeight, WeightRow
 from leeward.api.units import decimal_text
@@ -55,6 +55,25 @@ class Recorder:
         self._written[model.key] = mark
         for note in plan.notes:
             await self._event(model, note.kind, note.sentence, note.warning)
+
+    async def cannot_read(self, kind: str, key: str, problem: PortError) -> None:
+        """Tell an object that was never readable why nothing happens, once; it has no other status to lose."""
+        mark = kind, key
+        if self.dry_run or self._written.get(str(mark)) == str(problem):
+            return
+        *namespace, name = key.split("/")
+        row = ("Ready", False, problem.reason, f"{problem}; {problem.remedy}")
+        body = {
+            "apiVersion": f"{GROUP}/{VERSION}",
+            "kind": kind,
+            "metadata": {"name": name, **({"namespace": namespace[0]} if namespace else {})},
+            "status": {"conditions": [condition((), row, None).wire()]},
+        }
+        try:
+            await self.home.apply_status(body)
+            self._written[str(mark)] = str(problem)
+        except PortError as error:
+            log.warning("a condition could not be written", kind=kind, key=key, error=str(error), remedy=error.remedy)
 
     def forget(self, key: str) -> None:
         self._written.pop(key, None)

@@ -60,8 +60,7 @@ class Names:
 def serve_objects(model: ModelDeployment, region: Region, ready_replicas: int) -> list[KubeObject]:
     """The serving side of a region: local pods only. Made everywhere before users are let in anywhere."""
     names = Names(model.metadata.name)
-    port = model.spec.server.port if model.spec.server else 8000
-    service = {"group": "", "kind": SERVICE.kind, "name": model.metadata.name, "port": port}
+    service = {"group": "", "kind": SERVICE.kind, "name": model.metadata.name, "port": model.spec.port}
     matches = [_prefix("/v1"), {"path": {"type": "Exact", "value": policies.health_path(model)}}]
     rule = {
         "matches": matches,
