@@ -56,22 +56,26 @@ class Recorder:
         for note in plan.notes:
             await self._event(model, note.kind, note.sentence, note.warning)
 
-    async def cannot_read(self, kind: str, key: str, problem: PortError) -> None:
-        """Tell an object that was never readable why nothing happens, once; it has no other status to lose."""
-        mark = kind, key
-        if self.dry_run or self._written.get(str(mark)) == str(problem):
+    async def refuse(
+        self, kind: str, key: str, problem: PortError, before: ModelDeploymentStatus | None = None
+    ) -> None:
+        """Tell an object for which nothing can be decided why, once; the rest of its status, `before`, stays."""
+        mark = "refused", str(problem)
+        if self.dry_run or self._written.get(key) == mark:
             return
         *namespace, name = key.split("/")
-        row = ("Ready", False, problem.reason, f"{problem}; {problem.remedy}")
+        kept = before or ModelDeploymentStatus()
+        ready = condition(kept.conditions, ("Ready", False, problem.reason, f"{problem}; {problem.remedy}"), None)
+        others = [row for row in kept.conditions if row.type != ready.type]
         body = {
             "apiVersion": f"{GROUP}/{VERSION}",
             "kind": kind,
             "metadata": {"name": name, **({"namespace": namespace[0]} if namespace else {})},
-            "status": {"conditions": [condition((), row, None).wire()]},
+            "status": {**kept.wire(), "conditions": [row.wire() for row in (ready, *others)]},
         }
         try:
             await self.home.apply_status(body)
-            self._written[str(mark)] = str(problem)
+            self._written[key] = mark
         except PortError as error:
             log.warning("a condition could not be written", kind=kind, key=key, error=str(error), remedy=error.remedy)
 

@@ -116,7 +116,7 @@ class Loop:
                 await self._tend(model)
         for (kind, key), problem in self.store.unreadable.items():
             if key not in (self.store.models if kind == ModelDeployment.KIND else self.store.regions):
-                await self.recorder.cannot_read(kind, key, problem)
+                await self.recorder.refuse(kind, key, problem)
         await self._regions()
 
     async def _tend(self, model: ModelDeployment) -> None:
@@ -124,7 +124,8 @@ class Loop:
         regions = {name: member.region for name, member in self.members.found.items()}
         spec = model_spec(model, regions, self.settings)
         if not spec.regions:
-            return
+            missing = RegionMissing(f"none of its Regions exists: {', '.join(row.name for row in model.spec.regions)}")
+            return await self.recorder.refuse(model.kind, model.key, missing, model.status)
         known = self._recall(model)
         now = now_ms()
         snapshot = self.observer.snapshot(model, spec.region_names, now)
