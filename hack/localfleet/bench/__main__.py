@@ -112,13 +112,13 @@ class Bench:
     async def _one(self, way: str, scene: Scene, region: RegionHost) -> Figures:
         await WAYS[way](self.stage, self.operator, self.saved)
         began = time.time()
-        await self._pause(10.0)
+        await self._pause(6.0)
         fault = time.time()
         await scene.begin(region)
         await self._pause(scene.fault_seconds)
         healed = time.time()
         await faults.heal(region)
-        await self._pause(8.0)
+        await self._pause(5.0)
         played = Played(scene.number, scene.title, region.name, True, began, fault, healed, time.time())
         return figures(played, self.load.records, self.watch.samples, self.watch.sayings, concurrency_limit())
 
