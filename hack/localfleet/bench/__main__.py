@@ -47,7 +47,7 @@ def main(repeats: int, numbers: tuple[int, ...], ways: tuple[str, ...], rate: fl
         bench = Bench(layout.load(name), rate, out.resolve(), repeats, scenes, ways or tuple(WAYS))
         asyncio.run(bench.run())
         return
-    cli.main(["--name", name, "up"], standalone_mode=False)
+    cli.main(["--name", name, "--backend", layout.NAMESPACES, "up"], standalone_mode=False)
     try:
         status = sandbox.run_inside(name, [sys.executable, "-m", "localfleet.bench", *sys.argv[1:]])
     finally:
