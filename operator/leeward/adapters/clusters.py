@@ -215,17 +215,23 @@ class KubernetesCluster:
         )
         response = await self._client.call_api(*request, _request_timeout=self._deadline)
         text = await response.read()
-        answer: Any = json.loads(text) if text else {}
-        if 200 <= response.status <= 299 and isinstance(answer, dict):
-            return answer
-        message = answer.get("message") if isinstance(answer, dict) else None
-        raise self._error(response.status, message or str(response.reason), method)
+        if 200 <= response.status <= 299:
+            return dict(json.loads(text)) if text else {}
+        raise self._error(response.status, _message(text) or str(response.reason), method)
 
     def _error(self, status: int, message: str, method: str) -> PortError:
         said = f"{self.name}: {message}"
         if status == 404 and method in ("GET", "DELETE", "PATCH"):
             return _NotFound(said)
         return _ERRORS.get(status, Unreachable)(said)
+
+
+def _message(text: bytes) -> str:
+    """What a refusal says: a Status, or plain text where not even the API group is known."""
+    try:
+        return str(json.loads(text)["message"])
+    except (ValueError, LookupError, TypeError):
+        return text.decode(errors="replace").strip()[:300]
 
 
 class _NotFound(Invalid):
