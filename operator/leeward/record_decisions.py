@@ -33,6 +33,7 @@ from leeward.replay.decision import Decision, written
 MAX_RECORD_BYTES = 128 << 10
 MAX_TOTAL_BYTES = 768 << 10
 RETRY_SECONDS = 30.0
+LAST_SECONDS = 5.0
 _NAME = re.compile(r"[0-9]{8}\.json\.gz")
 
 log = structlog.get_logger("decisions")
@@ -118,7 +119,11 @@ class DecisionLog:
             if not await self.write() and not stop.is_set():
                 await _first_of(stop, seconds=RETRY_SECONDS)
                 self._wake.set()
-        await self.write()
+        try:
+            async with asyncio.timeout(LAST_SECONDS):
+                await self.write()
+        except TimeoutError:
+            log.warning("the last decisions could not be recorded in time")
 
     async def write(self) -> bool:
         """Write all that waits now. False when something could not be written and waits on."""

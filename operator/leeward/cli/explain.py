@@ -1,15 +1,18 @@
 """`leeward explain`: why a model's weights are what they are, from what the operator recorded."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from pydantic import TypeAdapter
 
-from leeward.cli.console import console
+from leeward.cli.console import console, plain
 from leeward.cli.options import access, access_options, complete_model, complete_region
 from leeward.cli.report import report
 from leeward.replay.decision import Decision, unpacked
 from leeward.replay.explanation import Explanation, explain
+
+if TYPE_CHECKING:
+    from leeward.cli.home import Home
 
 EPILOG = """\b
 Examples:
@@ -43,7 +46,7 @@ def explain_model(model: str, region: str | None, back: int, output: str, **opti
     Each region's verdict with the readings behind it, its phase, weight and target; the guards that hold; and what
     changed lately. It is told from the last decision that changed something, as the operator recorded it.
     """
-    records = access(options).ask(lambda home: _records(home, model))
+    records, newest_reason = access(options).ask(lambda home: _records(home, model))
     if back >= len(records):
         raise click.ClickException(f"only {len(records)} decisions are kept: --back goes from 0 to {len(records) - 1}")
     chosen = records[: len(records) - back]
@@ -59,8 +62,13 @@ def explain_model(model: str, region: str | None, back: int, output: str, **opti
         click.echo(TypeAdapter(Explanation).dump_json(told))
     else:
         report(console(), told)
+        if back == 0 and newest_reason not in ("", told.reason):
+            click.echo()
+            console().print(plain(f"The model's status says since then: {newest_reason}"))
 
 
-async def _records(home: Any, model: str) -> list[tuple[bytes, Decision]]:
-    found: list[tuple[bytes, Decision]] = await home.decisions(await home.model(model))
-    return found
+async def _records(home: "Home", name: str) -> tuple[list[tuple[bytes, Decision]], str]:
+    """The recorded decisions, and the reason that the model's status gives now."""
+    model = await home.model(name)
+    reasons = [each.message for each in model.status.conditions if each.type == "Progressing"]
+    return await home.decisions(model), next(iter(reasons), "")

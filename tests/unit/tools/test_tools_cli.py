@@ -182,6 +182,14 @@ def test_explain_tells_the_newest_decision(home: ApiServer) -> None:
     assert home.writes() == []
 
 
+def test_explain_tells_what_the_status_says_since(home: ApiServer) -> None:
+    path = "/apis/leeward.dev/v1alpha1/namespaces/models/modeldeployments/llama-70b"
+    row = {"type": "Progressing", "status": "False", "reason": "Settled", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    home.objects[path]["status"]["conditions"] = [row | {"message": "hold: frozen by a person"}]
+    told = leeward("explain", "llama-70b", "--kubeconfig", str(home.kubeconfig))
+    assert told.stdout.endswith("The model's status says since then: hold: frozen by a person\n")
+
+
 def test_explain_gives_the_record_to_decide(home: ApiServer, incident: tuple[Decision, Decision]) -> None:
     common = ("explain", "models/llama-70b", "-n", "elsewhere", "-o", "record", "--kubeconfig", str(home.kubeconfig))
     newest, before = leeward(*common), leeward(*common, "--back", "1")
