@@ -25,6 +25,7 @@ class ApiServer:
     objects: dict[str, dict[str, object]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     refuse: int = 0
+    refused_methods: tuple[str, ...] = ("GET", "PATCH", "DELETE")
     port: int = 0
 
     @property
@@ -52,7 +53,7 @@ class ApiServer:
 
     async def answer(self, request: web.Request) -> web.Response:
         self.asked.append(f"{request.method} {request.path}")
-        if self.refuse:
+        if self.refuse and request.method in self.refused_methods:
             return web.json_response({"message": "not now"}, status=self.refuse)
         if request.path in SERVED:
             rows = [{"name": name, "kind": kind} for name, kind in SERVED[request.path].items()]

@@ -16,6 +16,7 @@ from leeward import record_decisions
 from leeward.adapters.clusters import KubernetesCluster, from_file
 from leeward.adapters.telemetry import Telemetry
 from leeward.core.memory import Memory
+from leeward.ports import Unreachable
 from leeward.record_decisions import DecisionLog, changes_something, joined, kept, place
 from leeward.replay.decision import Decision, plan_text, read
 
@@ -68,6 +69,15 @@ def test_a_fall_a_new_region_and_every_ramp_step_are_recorded() -> None:
     held = replace(decision.made, write_weights=False)
     assert changes_something(stepped, held)
     assert not changes_something(decision.made.memory, held)
+
+
+def test_weights_alone_are_a_change() -> None:
+    """Somebody edited a route: no verdict changes, and the weights are written again."""
+    world = settled(shares())
+    world.rows["c"] = {"a": 80, "b": 10, "c": 10}
+    decision = decision_of(world)
+    assert [line.verdict for line in decision.made.regions] == ["healthy"] * 3
+    assert changes_something(decision.memory, decision.made)
 
 
 # --- Bounds ----------------------------------------------------------------------------------------------------------
@@ -205,6 +215,41 @@ async def test_a_record_that_cannot_go_now_goes_later_and_holds_nobody_up(
     assert await log.write()
     assert records(api) == [decision]
     assert api.writes()[-2:] == [f"DELETE {PLACE}", f"PATCH {PLACE}"]
+
+
+async def test_nothing_is_added_to_a_record_that_has_to_go_first(api: ApiServer, home: KubernetesCluster) -> None:
+    """Only deleting is refused: a new model of the same name must not lose its record to the late deletion."""
+    decision = cut(settled(shares()), "b")
+    newer = decision.model_copy(update={"now_ms": decision.now_ms + 1})
+    log = log_in(home)
+    note(log, decision)
+    await log.write()
+    api.refuse, api.refused_methods = 403, ("DELETE",)
+    await log.drop(KEY)
+    note(log, newer)
+    assert not await log.write()
+    assert records(api) == [decision]
+    api.refuse = 0
+    assert await log.write()
+    assert records(api) == [newer]
+
+
+async def test_what_comes_during_a_failed_write_stays_behind_what_waited(
+    api: ApiServer, home: KubernetesCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decision = cut(settled(shares()), "b")
+    log = log_in(home)
+
+    async def fail(_: object) -> None:
+        note(log, decision.model_copy(update={"now_ms": decision.now_ms + 1}))
+        raise Unreachable("gone for a moment")
+
+    note(log, decision)
+    with monkeypatch.context() as patched:
+        patched.setattr(home, "read", fail)
+        assert not await log.write()
+    assert await log.write()
+    assert [each.now_ms - decision.now_ms for each in records(api)] == [0, 1]
 
 
 async def test_a_model_that_vanished_takes_its_record_along(api: ApiServer, home: KubernetesCluster) -> None:

@@ -13,7 +13,7 @@ from world import three_regions
 from leeward.core.spec import CapacitySpec, FailoverMode, ModelSpec, RegionSpec
 from leeward.replay.decision import Decision
 from leeward.replay.loss import lose
-from leeward.replay.world import RegionAfter, Stage
+from leeward.replay.world import RegionAfter, Stage, World
 
 
 def of(stage: Stage, name: str) -> RegionAfter:
@@ -107,6 +107,49 @@ def test_what_a_person_holds_goes_on_being_sent_there(spec: ModelSpec, why: str)
     answer = lose(decision, ["b"])
     assert not answer.by_itself and why in answer.held
     assert answer.at_once.misdirected == Fraction("9.9")
+
+
+def test_weight_that_a_person_holds_in_a_drained_region_is_still_sent() -> None:
+    """Drained and then frozen before the write: out of traffic by its phase, but not by the weights."""
+    fallen = cut(settled(large()), "b")
+    memory = replace(fallen.made.memory, weights=fallen.memory.weights)
+    snapshot = replace(fallen.snapshot, weights=fallen.memory.weights)
+    spec = replace(fallen.spec, frozen=True)
+    answer = lose(Decision(now_ms=fallen.now_ms, spec=spec, snapshot=snapshot, memory=memory), ["b"])
+    assert not answer.by_itself and answer.at_once.misdirected > 0
+
+
+def test_under_local_first_too_isolation_is_told() -> None:
+    answer = lose(decision_of(settled(three_regions())), ["b", "c"])
+    assert not answer.by_itself and "suspects itself" in answer.held
+
+
+def test_a_region_that_never_was_ready_can_be_lost() -> None:
+    free = with_ready(large())
+    young = replace(free.memory.region("b"), been_ready=False, first_seen_ms=free.now_ms)
+    memory = replace(free.memory, regions={**free.memory.regions, "b": young})
+    answer = lose(free.model_copy(update={"memory": memory, "plan": None}), ["b", "c"])
+    assert {name: of(answer.at_once, name).phase for name in "bc"} == {"b": "drained", "c": "drained"}
+
+
+def test_nothing_that_stands_in_a_lost_region_is_heard() -> None:
+    free = with_ready(large())
+    regions = tuple(
+        replace(
+            each,
+            reach=tuple(replace(r, observer=r.observer.replace("op-", "via ")) for r in each.reach),
+            probes=tuple(replace(p, sensor=f"via {name}") for p in each.probes for name in "bc"),
+        )
+        for each in free.snapshot.regions
+    )
+    world = World(
+        free.model_copy(update={"snapshot": replace(free.snapshot, regions=regions)}),
+        frozenset("b"),
+        dict.fromkeys("abc", Fraction(1)),
+    )
+    for each in world.as_decision().snapshot.regions:
+        assert {reading.observer for reading in each.reach} == {"via a", "via c"}
+        assert not {"b", "via b"} & {counts.sensor for counts in (*each.outcomes, *each.probes)}
 
 
 def test_a_cooldown_is_waited_for() -> None:

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,22 @@ def test_what_if_on_live_objects(home: ApiServer) -> None:
     every = leeward("what-if", "--lose", "ap-south1", *common).stdout.splitlines()
     assert [json.loads(line)["model"] for line in every] == ["models/llama-70b"]
     assert home.writes() == []
+
+
+def test_what_if_checks_every_model(home: ApiServer, incident: tuple[Decision, Decision]) -> None:
+    """One of two models is carried: not good enough. A model without a record is left out, and said."""
+    model = yaml.safe_load((EXAMPLES / "modeldeployment.yaml").read_text())
+    tiny = decision_of(settled(replace(incident[0].spec, key="models/tiny"), 0.5))
+    for name in ("tiny", "silent"):
+        metadata = {"name": name, "namespace": "models"}
+        home.put("modeldeployments", {**model, "metadata": metadata, "status": status_of(tiny)})
+    held = {"00000001.json.gz": base64.b64encode(gzip.compress(written(tiny).encode())).decode()}
+    place = {"name": "leeward-decisions-models.tiny", "namespace": "leeward-system"}
+    home.put("configmaps", {"metadata": place, "binaryData": held})
+    common = ("--lose", "ap-south1", "--check", "--kubeconfig", str(home.kubeconfig))
+    every, one = leeward("what-if", *common), leeward("what-if", "tiny", *common)
+    assert (every.exit_code, one.exit_code) == (3, 0)
+    assert "left out: no decision of models/silent is recorded" in every.stderr
 
 
 def test_what_if_knows_where_the_operator_runs(home: ApiServer) -> None:
