@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from recorded import cut, decision_of, settled, shares
 from world import three_regions
 
+from leeward.core.snapshot import RegionReadings
 from leeward.core.spec import CapacitySpec, FailoverMode, ModelSpec, RegionSpec
 from leeward.replay.decision import Decision
 from leeward.replay.loss import lose
@@ -128,7 +129,9 @@ def test_a_region_that_never_was_ready_can_be_lost() -> None:
     free = with_ready(large())
     young = replace(free.memory.region("b"), been_ready=False, first_seen_ms=free.now_ms)
     memory = replace(free.memory, regions={**free.memory.regions, "b": young})
-    answer = lose(free.model_copy(update={"memory": memory, "plan": None}), ["b", "c"])
+    silent = tuple(RegionReadings("b") if each.name == "b" else each for each in free.snapshot.regions)
+    changed = {"memory": memory, "snapshot": replace(free.snapshot, regions=silent), "plan": None}
+    answer = lose(free.model_copy(update=changed), ["b", "c"])
     assert {name: of(answer.at_once, name).phase for name in "bc"} == {"b": "drained", "c": "drained"}
 
 
