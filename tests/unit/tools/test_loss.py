@@ -11,7 +11,7 @@ from recorded import cut, decision_of, settled, shares
 from world import three_regions
 
 from leeward.core.snapshot import RegionReadings
-from leeward.core.spec import CapacitySpec, FailoverMode, ModelSpec, RegionSpec
+from leeward.core.spec import CapacitySpec, FailoverMode, GuardLimits, ModelSpec, RegionSpec
 from leeward.replay.decision import Decision
 from leeward.replay.loss import lose
 from leeward.replay.world import RegionAfter, Stage, World
@@ -130,7 +130,8 @@ def test_a_region_that_never_was_ready_can_be_lost() -> None:
     young = replace(free.memory.region("b"), been_ready=False, first_seen_ms=free.now_ms)
     memory = replace(free.memory, regions={**free.memory.regions, "b": young})
     silent = tuple(RegionReadings("b") if each.name == "b" else each for each in free.snapshot.regions)
-    changed = {"memory": memory, "snapshot": replace(free.snapshot, regions=silent), "plan": None}
+    spec = replace(free.spec, guards=GuardLimits(starting_grace_ms=7_200_000))
+    changed = {"spec": spec, "memory": memory, "snapshot": replace(free.snapshot, regions=silent), "plan": None}
     answer = lose(free.model_copy(update=changed), ["b", "c"])
     assert {name: of(answer.at_once, name).phase for name in "bc"} == {"b": "drained", "c": "drained"}
 
