@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 sys.path.append(str(Path(__file__).parent))
 
+from home import home, incident  # noqa: F401 - fixtures
+
 
 @pytest.fixture
 def api(tmp_path: Path) -> "Iterator[ApiServer]":

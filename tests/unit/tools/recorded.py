@@ -1,10 +1,13 @@
-"""Decisions of the scenario world, as the operator records them."""
+"""Decisions of the scenario world, as the operator records them, and the command line that reads them."""
 
 import json
 from pathlib import Path
+from typing import Any
 
+from click.testing import CliRunner, Result
 from world import World, three_regions
 
+from leeward.cli import main
 from leeward.core.decide import decide
 from leeward.core.memory import to_record
 from leeward.core.spec import ModelSpec, TrafficPolicy, TrafficSpec
@@ -54,3 +57,8 @@ def status_of(decision: Decision) -> dict[str, object]:
         ],
         "memory": json.dumps(to_record(plan.memory)),
     }
+
+
+def leeward(*arguments: str, **more: Any) -> Result:
+    """The command line, called in this process."""
+    return CliRunner().invoke(main, list(arguments), **more)

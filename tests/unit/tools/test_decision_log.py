@@ -1,14 +1,12 @@
 """What the operator records: only what changed something, bounded in number and bytes, gone with the model."""
 
 import asyncio
-import gzip
 import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 from apiserver import ApiServer
 from recorded import cut, decision_of, settled, shares
 
@@ -17,7 +15,7 @@ from leeward.adapters.clusters import KubernetesCluster, from_file
 from leeward.adapters.telemetry import Telemetry
 from leeward.core.memory import Memory
 from leeward.ports import Unreachable
-from leeward.record_decisions import DecisionLog, changes_something, joined, kept, place
+from leeward.record_decisions import DecisionLog, changes_something, joined, kept
 from leeward.replay.decision import Decision, plan_text, read
 
 CONFIG = Path(__file__).resolve().parents[3] / "config"
@@ -274,30 +272,3 @@ async def test_the_task_writes_by_itself_and_what_is_left_at_the_end(api: ApiSer
     async with asyncio.timeout(5):
         await task
     assert len(records(api)) == 2
-
-
-# --- Place and rights ------------------------------------------------------------------------------------------------
-
-
-def test_two_models_never_share_a_place() -> None:
-    places = {place("leeward-system", key).name for key in (("a", "b-c"), ("a-b", "c"), ("a", "b"), ("b", "a"))}
-    assert len(places) == 4
-
-
-def test_config_maps_may_be_written_in_the_operators_namespace_and_nowhere_else() -> None:
-    documents = [each for path in CONFIG.glob("*.yaml") for each in yaml.safe_load_all(path.read_text())]
-    granted = [
-        (each["kind"], each["metadata"].get("namespace"), sorted(rule["verbs"]))
-        for each in documents
-        for rule in each.get("rules", ())
-        if "configmaps" in rule["resources"] or "*" in rule["resources"]
-    ]
-    assert granted == [("Role", "leeward-system", ["create", "delete", "get", "patch"])]
-
-
-def test_records_are_small() -> None:
-    """Three regions: a few kilobytes, so that ten of them are far from any limit."""
-    decision = cut(settled(shares()), "b")
-    from leeward.replay.decision import written
-
-    assert len(gzip.compress(written(decision).encode())) < 4096

@@ -6,26 +6,13 @@ import json
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from apiserver import ApiServer
-from click.testing import CliRunner, Result
-from recorded import EXAMPLES, cut, decision_of, settled, shares, status_of
+from recorded import EXAMPLES, cut, decision_of, leeward, settled, shares, status_of
 
-from leeward.api.modeldeployment import ModelDeployment
-from leeward.api.region import Region
-from leeward.cli import main
 from leeward.replay.decision import Decision, plan_text, schema_text, written
-from leeward.settings import Settings
-from leeward.translate import model_spec
-
-DECISIONS = "leeward-decisions-models.llama-70b"
-
-
-def leeward(*arguments: str, **more: Any) -> Result:
-    return CliRunner().invoke(main, list(arguments), **more)
 
 
 @pytest.fixture
@@ -33,34 +20,6 @@ def recorded(tmp_path: Path) -> Path:
     path = tmp_path / "decision.json"
     path.write_text(written(cut(settled(shares()), "b")))
     return path
-
-
-@pytest.fixture(scope="module")
-def incident() -> tuple[Decision, Decision]:
-    """Two decisions of the example's fleet: well, and eu-west4 cut off."""
-    regions = {
-        each["metadata"]["name"]: Region.read(each)
-        for each in yaml.safe_load_all((EXAMPLES / "regions.yaml").read_text())
-    }
-    document = yaml.safe_load((EXAMPLES / "modeldeployment.yaml").read_text())
-    document["spec"]["traffic"]["policy"] = "Shares"
-    world = settled(model_spec(ModelDeployment.read(document), regions, Settings()))
-    return decision_of(world), cut(world, "eu-west4")
-
-
-@pytest.fixture
-def home(api: ApiServer, incident: tuple[Decision, Decision]) -> ApiServer:
-    """A home cluster with the example's objects and both decisions."""
-    for each in yaml.safe_load_all((EXAMPLES / "regions.yaml").read_text()):
-        api.put("regions", each)
-    model = yaml.safe_load((EXAMPLES / "modeldeployment.yaml").read_text())
-    api.put("modeldeployments", {**model, "status": status_of(incident[1])})
-    held = {
-        f"{number:08d}.json.gz": base64.b64encode(gzip.compress(written(each).encode())).decode()
-        for number, each in enumerate(incident, 1)
-    }
-    api.put("configmaps", {"metadata": {"name": DECISIONS, "namespace": "leeward-system"}, "binaryData": held})
-    return api
 
 
 # --- decide ----------------------------------------------------------------------------------------------------------
@@ -247,53 +206,3 @@ def test_a_cluster_that_cannot_be_asked(home: ApiServer, tmp_path: Path) -> None
     home.port = 1
     silent = leeward("explain", "llama-70b", "--kubeconfig", str(home.kubeconfig))
     assert (silent.exit_code, "check the network" in silent.stderr) == (1, True)
-
-
-# --- Help and completion ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("command", sorted({"decide", "what-if", "explain", "completion", "run"}))
-def test_every_command_has_help_with_an_example(command: str) -> None:
-    told = leeward(command, "--help").stdout
-    assert "Example" in told
-    assert f"leeward {command}" in told.split("Example", 1)[1]
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_scripts_name_their_variable(shell: str) -> None:
-    assert f"_LEEWARD_COMPLETE={shell}_complete" in leeward("completion", shell).stdout
-
-
-def completed(line: str, kubeconfig: Path) -> list[str]:
-    """What bash would propose at the end of a line."""
-    words = line.split(" ")
-    env = {
-        "_LEEWARD_COMPLETE": "bash_complete",
-        "COMP_WORDS": line,
-        "COMP_CWORD": str(len(words) - 1),
-        "KUBECONFIG": str(kubeconfig),
-    }
-    result = CliRunner().invoke(main, [], env=env, prog_name="leeward", complete_var="_LEEWARD_COMPLETE")
-    assert result.stderr == ""
-    return [entry.partition(",")[2] for entry in result.stdout.splitlines() if entry]
-
-
-@pytest.mark.parametrize(
-    ("line", "names"),
-    [
-        ("leeward ex", ["explain"]),
-        ("leeward explain ", ["models/llama-70b"]),
-        ("leeward explain -n models ll", ["llama-70b"]),
-        ("leeward explain llama-70b --region e", ["eu-west4"]),
-        ("leeward what-if --lose provider=", ["provider=aws", "provider=gcp"]),
-        ("leeward what-if --lose us", ["us-east1"]),
-    ],
-)
-def test_names_are_completed_from_the_cluster(home: ApiServer, line: str, names: list[str]) -> None:
-    assert completed(line, home.kubeconfig) == names
-
-
-def test_without_a_cluster_nothing_is_proposed_and_nothing_said(home: ApiServer, tmp_path: Path) -> None:
-    assert completed("leeward explain ", tmp_path / "absent") == []
-    home.refuse = 500
-    assert completed("leeward explain ", home.kubeconfig) == []
