@@ -56,13 +56,15 @@ lint: setup ## Style, format, types, layers, and drift of the CRDs
 	$(BIN)/mypy
 	PYTHONPATH=$(TOOL_PATH) $(BIN)/lint-imports
 	$(BIN)/python hack/generate-crds --check
+	$(BIN)/python hack/generate-schema --check
 
 fmt: setup ## Format, and mend what can be mended without a person
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-crds: setup ## Write crds/ from the models in operator/leeward/api
+crds: setup ## Write crds/ and the schema of recorded decisions from the models
 	$(BIN)/python hack/generate-crds
+	$(BIN)/python hack/generate-schema
 
 lock: setup ## Write requirements/ from pyproject.toml (UPGRADE=--upgrade: the newest allowed)
 	$(call REQUIREMENTS,$(ALL)) | $(COMPILE) $(UPGRADE) --output-file requirements/dev.txt -
