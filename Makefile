@@ -18,7 +18,7 @@ SAY_SOURCE = sed -e 's/-r -$$/pyproject.toml/' -e '/^ *\#  *-c requirements/d'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup tools demo demo-quick test test-fast test-long lint fmt crds lock bench clean
+.PHONY: help setup tools demo demo-quick test test-fast test-long lint fmt crds lock bench bench-core storm mutations clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,16 @@ lock: setup ## Write requirements/ from pyproject.toml (UPGRADE=--upgrade: the n
 
 bench: setup ## Compare fixed weights, the data plane alone, and Leeward; results in bench/results/
 	hack/bench
+
+bench-core: setup ## Time the decision core, and compare it with simpler policies in the same storms (an hour)
+	hack/bench-core
+
+storm: setup ## 100,000 storms against the decision core, on every core (hours); SEEDS=n for another number
+	@mkdir -p out
+	PYTHONPATH=$(TOOL_PATH) $(BIN)/python -m leeward simulate --seeds $(or $(SEEDS),100000) --plot out/storms.png
+
+mutations: setup ## Break the core in two dozen ways, and see that tests or storms notice each (half an hour)
+	hack/mutation-check
 
 clean: ## Remove caches and results, not the environment and not the built binaries
 	rm -rf out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -6,6 +6,7 @@ from leeward.cli.completion import completion
 from leeward.cli.decide import decide
 from leeward.cli.explain import explain_model
 from leeward.cli.run import run
+from leeward.cli.simulate import simulate
 from leeward.cli.what_if import what_if
 
 
@@ -19,4 +20,5 @@ main.add_command(completion)
 main.add_command(decide)
 main.add_command(explain_model)
 main.add_command(run)
+main.add_command(simulate)
 main.add_command(what_if)
