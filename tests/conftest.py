@@ -1,4 +1,4 @@
-"""Makes the core and the scenario world importable, and knows `--rewrite`."""
+"""Makes the core, the scenario world and the fleet tests' helpers importable, and knows `--rewrite`."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-for folder in (HERE.parent / "operator", HERE / "scenarios"):
+for folder in (HERE.parent / "operator", HERE / "scenarios", HERE / "fleet"):
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
 

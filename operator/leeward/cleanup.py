@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 import structlog
 
 from leeward import apply
-from leeward.adapters.members import Member
+from leeward.adapters.objects import CONFIG_MAP, MODELS
 from leeward.api.modeldeployment import ModelDeployment
-from leeward.intake import MODELS
-from leeward.ports import Cluster, Kind, KubeObject, ModelKey, PortError, Ref
+from leeward.ports import Cluster, KubeObject, ModelKey, PortError, Ref, Unreachable
+from leeward.record_decisions import DecisionLog
 
 FINALIZER = "leeward.dev/cleanup"
 OWED = "leeward-owed"
-_CONFIG_MAP = Kind("v1", "ConfigMap")
 
 log = structlog.get_logger("cleanup")
 
@@ -53,7 +52,7 @@ class Debts:
 
     async def load(self) -> None:
         """Read the record once after a start."""
-        found = await self.home.read(Ref(_CONFIG_MAP, self.namespace, OWED))
+        found = await self.home.read(Ref(CONFIG_MAP, self.namespace, OWED))
         for region, text in ((found or {}).get("data") or {}).items():
             keys = {(row[0], row[1]) for row in json.loads(text)}
             if keys:
@@ -66,12 +65,12 @@ class Debts:
             self.owed.setdefault(region, set()).add(key)
             await self._save()
 
-    async def pay(self, members: Mapping[str, Member], alive: set[ModelKey]) -> None:
+    async def pay(self, clusters: Mapping[str, Cluster | None], alive: set[ModelKey]) -> None:
         """Clean the regions that answer again. A model that exists anew in a region is not owed there any more."""
         for region in sorted(self.owed):
-            member = members.get(region)
+            cluster = clusters.get(region)
             for key in sorted(self.owed[region]):
-                if key in alive or (member and member.cluster and await _gone(member.cluster, region, key)):
+                if key in alive or (cluster is not None and await _gone(cluster, region, key)):
                     self.owed[region].discard(key)
                     await self._save()
             if not self.owed[region]:
@@ -97,19 +96,23 @@ async def _gone(cluster: Cluster, region: str, key: ModelKey) -> bool:
     return gone
 
 
-async def remove_everywhere(model: ModelDeployment, members: Mapping[str, Member], debts: Debts) -> bool:
-    """Remove a model that is being deleted. True when its finalizer is off.
+async def remove_everywhere(
+    model: ModelDeployment, clusters: Mapping[str, Cluster | None], debts: Debts, decisions: DecisionLog
+) -> bool:
+    """Remove a model that is being deleted, from every region; None stands for one that is out of reach, and is owed.
+
+    True when its finalizer is off.
 
     Raises:
         PortError: the home cluster does not answer; the next tick tries again.
     """
     key = (model.metadata.namespace or "", model.metadata.name)
     clean = True
-    for region, member in members.items():
+    for region, cluster in clusters.items():
         try:
-            if member.cluster is None:
-                raise member.problem or PortError(f"{region} is not connected")
-            clean &= await apply.remove(member.cluster, key)
+            if cluster is None:
+                raise Unreachable(f"{region} does not answer")
+            clean &= await apply.remove(cluster, key)
         except PortError as error:
             await debts.add(region, key)
             log.warning(
@@ -118,6 +121,8 @@ async def remove_everywhere(model: ModelDeployment, members: Mapping[str, Member
                 model=model.key,
                 error=str(error),
             )
+    if clean:
+        await decisions.drop(key)
     if clean and FINALIZER in model.metadata.finalizers:
         rest = [name for name in model.metadata.finalizers if name != FINALIZER]
         await debts.home.patch(_ref(model), {"metadata": {"finalizers": rest}})

@@ -143,6 +143,8 @@ class Observer:
     async def ask_reach(self, members: Mapping[str, Member], models: Mapping[str, ModelDeployment]) -> bool:
         """The once-a-second question to every region, straight and by way of other entries. True on a change."""
         model = next(iter(models.values()), None)
+        here = (name for name, member in members.items() if member.region.spec.cluster.local is not None)
+        self.reach.home = next(here, "")
         asked = reach_targets(model, members)
         answers = await asyncio.gather(*(self._reach(target) for target in asked))
         return any(answers)
@@ -172,6 +174,18 @@ class Observer:
             observer_queries_fail=bool(fail) and all(fail),
         )
 
+    def answering(self, names: Iterable[str]) -> frozenset[str]:
+        """Regions whose API server answered when last asked."""
+        return frozenset(
+            name for name in names if (sight := self.regions.get(name)) is not None and sight.api_error is None
+        )
+
+    def routes(self, key: ModelKey, names: Iterable[str]) -> dict[str, KubeObject]:
+        """A model's users routes that could be read just now, by entry."""
+        return {
+            name: self.regions[name].routes[key] for name in self.answering(names) if key in self.regions[name].routes
+        }
+
     def ready(self, key: ModelKey, names: Iterable[str]) -> dict[str, int]:
         """Ready replicas of a model by region, where its Deployment has been seen."""
         found = {}
@@ -183,11 +197,9 @@ class Observer:
         return found
 
     def _weights(self, key: ModelKey, names: tuple[str, ...]) -> Matrix:
-        rows = []
+        held, rows = self.routes(key, names), []
         for name in names:
-            sight = self.regions.get(name)
-            route = sight.routes.get(key) if sight and sight.api_error is None else None
-            row = read_row(route, key[1], names)
+            row = read_row(held.get(name), key[1], names)
             if row is not None:
                 rows.append((name, row))
         return tuple(rows)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import structlog
 
 from leeward.adapters.telemetry import Telemetry
-from leeward.api.common import Condition, condition_of
+from leeward.api.common import GROUP, VERSION, Condition, condition_of
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.modelstatus import ModelDeploymentStatus, RegionLine, ReplicaCount, ServingWeight, WeightRow
 from leeward.api.units import decimal_text
@@ -55,6 +55,29 @@ class Recorder:
         self._written[model.key] = mark
         for note in plan.notes:
             await self._event(model, note.kind, note.sentence, note.warning)
+
+    async def refuse(
+        self, kind: str, key: str, problem: PortError, before: ModelDeploymentStatus | None = None
+    ) -> None:
+        """Tell an object for which nothing can be decided why, once; the rest of its status, `before`, stays."""
+        mark = "refused", str(problem)
+        if self.dry_run or self._written.get(key) == mark:
+            return
+        *namespace, name = key.split("/")
+        kept = before or ModelDeploymentStatus()
+        ready = condition(kept.conditions, ("Ready", False, problem.reason, f"{problem}; {problem.remedy}"), None)
+        others = [row for row in kept.conditions if row.type != ready.type]
+        body = {
+            "apiVersion": f"{GROUP}/{VERSION}",
+            "kind": kind,
+            "metadata": {"name": name, **({"namespace": namespace[0]} if namespace else {})},
+            "status": {**kept.wire(), "conditions": [row.wire() for row in (ready, *others)]},
+        }
+        try:
+            await self.home.apply_status(body)
+            self._written[key] = mark
+        except PortError as error:
+            log.warning("a condition could not be written", kind=kind, key=key, error=str(error), remedy=error.remedy)
 
     def forget(self, key: str) -> None:
         self._written.pop(key, None)

@@ -19,10 +19,19 @@ class RegionRecorder:
     dry_run: bool = False
     _marks: dict[str, object] = field(default_factory=dict)
 
-    async def record(self, member: Member, api_error: PortError | None, metrics_error: PortError | None) -> None:
-        """Write one Region's conditions if a status or reason changed; a failure is tried again by the next tick."""
+    async def record(
+        self,
+        member: Member,
+        api_error: PortError | None,
+        metrics_error: PortError | None,
+        unreadable: PortError | None = None,
+    ) -> None:
+        """Write one Region's conditions if a status or reason changed; a failure is tried again by the next tick.
+
+        `unreadable` is why the newest form of the Region itself does not count.
+        """
         name = member.region.metadata.name
-        rows = region_conditions(member, api_error, metrics_error)
+        rows = region_conditions(member, api_error, metrics_error, unreadable)
         mark = (member.region.metadata.uid, tuple(row[:3] for row in rows))
         if self.dry_run or self._marks.get(name) == mark:
             return
@@ -42,10 +51,15 @@ class RegionRecorder:
             log.warning("a Region's status could not be written", region=name, error=str(error), remedy=error.remedy)
 
 
-def region_conditions(member: Member, api_error: PortError | None, metrics_error: PortError | None) -> list[Condit]:
+def region_conditions(
+    member: Member,
+    api_error: PortError | None,
+    metrics_error: PortError | None,
+    unreadable: PortError | None = None,
+) -> list[Condit]:
     """Reachable, MetricsFresh and Ready of one region; the first problem is Ready's reason."""
-    problem = member.problem or api_error
-    out_of_reach = problem if member.cluster is None else api_error
+    problem = member.problem or api_error or unreadable
+    out_of_reach = (member.problem or api_error) if member.cluster is None else api_error
     no_metrics = member.region.spec.prometheus is None
     return [
         (

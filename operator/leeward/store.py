@@ -6,11 +6,21 @@ An object that cannot be read keeps its place with the reason, so that its error
 import asyncio
 from dataclasses import dataclass, field
 
+import structlog
 from pydantic import ValidationError
 
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
-from leeward.ports import KubeObject
+from leeward.ports import KubeObject, PortError
+
+log = structlog.get_logger("store")
+
+
+class Unreadable(PortError):
+    """One of our own objects does not fit the models of this version."""
+
+    reason = "Unreadable"
+    remedy = "mend the object, or install the CRDs of this version of Leeward; until then its last readable form counts"
 
 
 @dataclass
@@ -19,7 +29,7 @@ class Store:
 
     models: dict[str, ModelDeployment] = field(default_factory=dict)
     regions: dict[str, Region] = field(default_factory=dict)
-    unreadable: dict[str, str] = field(default_factory=dict)
+    unreadable: dict[tuple[str, str], Unreadable] = field(default_factory=dict)  # by kind and key
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     listed: set[str] = field(default_factory=set)
 
@@ -37,9 +47,9 @@ class Store:
         try:
             read = kind.read(document)
         except ValidationError as error:
-            self.unreadable[f"{document['kind']} {key}"] = str(error)
+            self._cannot_read(document["kind"], key, error)
             return
-        self.unreadable.pop(f"{document['kind']} {key}", None)
+        self.unreadable.pop((document["kind"], key), None)
         before = known.get(key)
         known[key] = read  # type: ignore[assignment]  # the two branches above pair mapping and model
         if before is None or _wanted(before) != _wanted(read):
@@ -49,8 +59,16 @@ class Store:
         """Forget an object that is gone."""
         key = key_of(document)
         self.models.pop(key, None) if document["kind"] == ModelDeployment.KIND else self.regions.pop(key, None)
-        self.unreadable.pop(f"{document['kind']} {key}", None)
+        self.unreadable.pop((document["kind"], key), None)
         self.changed.set()
+
+    def _cannot_read(self, kind: str, key: str, error: ValidationError) -> None:
+        first = error.errors(include_url=False, include_input=False)[0]
+        problem = Unreadable(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
+        if str(self.unreadable.get((kind, key))) != str(problem):
+            log.error("an object cannot be read", kind=kind, key=key, error=str(problem), remedy=problem.remedy)
+            self.changed.set()
+        self.unreadable[kind, key] = problem
 
     def keep_only(self, kind: str, keys: set[str]) -> None:
         """Forget objects of a kind that a fresh list does not have: a watch can miss a deletion."""
@@ -58,6 +76,7 @@ class Store:
         gone = set(known) - keys
         for key in gone:
             del known[key]
+        self.unreadable = {each: why for each, why in self.unreadable.items() if each[0] != kind or each[1] in keys}
         self.listed.add(kind)
         if gone:
             self.changed.set()

@@ -1,7 +1,7 @@
 """The tick: observe → assess → decide → apply → record, one loop for the whole fleet.
 
 Two speeds. A slow tick asks everything anew and runs every `interval`, or at once when one of our own objects
-changed. Every second the regions are asked whether they answer at all; a change there, or a failure that lasts long
+changed. Twice a second the regions are asked whether they answer at all; a change there, or a failure that lasts long
 enough to be definitive, starts a tick at once, which waits for nobody: it decides on what is known.
 """
 
@@ -17,14 +17,16 @@ from leeward import apply, cleanup
 from leeward.adapters.members import Member, Members, check_gateway
 from leeward.adapters.telemetry import Liveness, Telemetry
 from leeward.api.modeldeployment import ModelDeployment
+from leeward.api.region import Region
 from leeward.core.decide import decide
 from leeward.core.memory import Memory, from_record
 from leeward.core.plan import Plan, Verdict
 from leeward.core.spec import ModelSpec
 from leeward.lookout import Lookout
 from leeward.observe import Observer, now_ms
-from leeward.ports import KubeObject, ModelKey, PortError
+from leeward.ports import Cluster, ModelKey, PortError
 from leeward.record import Recorder
+from leeward.record_decisions import DecisionLog
 from leeward.record_regions import RegionRecorder
 from leeward.settings import Settings
 from leeward.store import Store
@@ -62,6 +64,7 @@ class Loop:
     recorder: Recorder
     region_recorder: RegionRecorder
     debts: cleanup.Debts
+    decisions: DecisionLog
     telemetry: Telemetry
     liveness: Liveness
     known: dict[str, Known] = field(default_factory=dict)
@@ -113,6 +116,9 @@ class Loop:
                 await self._remove(model)
             else:
                 await self._tend(model)
+        for (kind, key), problem in self.store.unreadable.items():
+            if key not in (self.store.models if kind == ModelDeployment.KIND else self.store.regions):
+                await self.recorder.refuse(kind, key, problem)
         await self._regions()
 
     async def _tend(self, model: ModelDeployment) -> None:
@@ -120,11 +126,13 @@ class Loop:
         regions = {name: member.region for name, member in self.members.found.items()}
         spec = model_spec(model, regions, self.settings)
         if not spec.regions:
-            return
+            missing = RegionMissing(f"none of its Regions exists: {', '.join(row.name for row in model.spec.regions)}")
+            return await self.recorder.refuse(model.kind, model.key, missing, model.status)
         known = self._recall(model)
         now = now_ms()
         snapshot = self.observer.snapshot(model, spec.region_names, now)
         plan = decide(spec, snapshot, known.memory, now)
+        self.decisions.note(spec, snapshot, known.memory, now, plan)
         known.memory = plan.memory
         self._attend(model_key(model), plan, known)
         problems = dict(self._missing(model))
@@ -152,7 +160,7 @@ class Loop:
 
     async def _apply(self, model: ModelDeployment, spec: ModelSpec, plan: Plan, known: Known) -> dict[str, PortError]:
         """Weights at once; everything else beside the loop, so that a slow region never holds up a decision."""
-        reachable = frozenset(self._reachable(spec))
+        reachable = self.observer.answering(spec.region_names)
         ready = self.observer.ready(model_key(model), spec.region_names)
         sized = {
             line.name: known.sizing.size(line.name, ready.get(line.name, 0), line.replicas, time.monotonic())
@@ -161,7 +169,7 @@ class Loop:
         task = apply.Task(model, self.members.found, plan, sized, reachable)
         failed: dict[str, PortError] = {}
         if known.serving and not spec.frozen:
-            failed = (await apply.write_weights(task, self._routes(model, spec))).failed
+            failed = (await apply.write_weights(task, self.observer.routes(model_key(model), spec.region_names))).failed
         mark = (
             model.metadata.generation,
             tuple((line.name, line.replicas, sized[line.name]) for line in plan.regions),
@@ -200,24 +208,11 @@ class Loop:
         ready = [counts.get(name, 0) > 0 for name in task.reachable]
         return all(ready) or (any(ready) and time.monotonic() - known.since > _OPEN_WITHOUT_ALL_SECONDS)
 
-    def _routes(self, model: ModelDeployment, spec: ModelSpec) -> dict[str, KubeObject]:
-        """The users routes that could be read just now."""
-        key = model_key(model)
-        found = {}
-        for name in spec.region_names:
-            sight = self.observer.regions.get(name)
-            if sight is not None and sight.api_error is None and key in sight.routes:
-                found[name] = sight.routes[key]
-        return found
-
-    def _reachable(self, spec: ModelSpec) -> list[str]:
-        return [
-            name for name in spec.region_names if (sight := self.observer.regions.get(name)) and sight.api_error is None
-        ]
-
     def _missing(self, model: ModelDeployment) -> Mapping[str, PortError]:
-        """Regions that the model names and that cannot be used, and why."""
+        """What of the model cannot be used, by region or part of it, and why."""
         found: dict[str, PortError] = {}
+        if unreadable := self.store.unreadable.get((ModelDeployment.KIND, model.key)):
+            found["spec"] = unreadable
         for entry in model.spec.regions:
             member = self.members.found.get(entry.name)
             if member is None:
@@ -230,7 +225,7 @@ class Loop:
         if self.settings.dry_run:
             return
         try:
-            if await cleanup.remove_everywhere(model, self.members.found, self.debts):
+            if await cleanup.remove_everywhere(model, self._within_reach(), self.debts, self.decisions):
                 self.known.pop(model.key, None)
                 self.recorder.forget(model.key)
         except PortError as error:
@@ -246,10 +241,10 @@ class Loop:
         await asyncio.gather(*(self._check(member) for member in self.members.found.values() if self._answers(member)))
         for known in self.known.values():
             known.applied = None
-        gone = set(self.known) - set(self.store.models)
-        for key in gone:
+        for key in set(self.known) - set(self.store.models):
             del self.known[key]
             self.recorder.forget(key)
+            self.decisions.forget(key)
         alive = {model_key(model) for model in self.store.alive().values()}
         self.observer.probed.forget(alive)
         self.observer.reach.forget(set(self.members.found))
@@ -260,7 +255,7 @@ class Loop:
         try:
             if not self.debts.loaded:
                 await self.debts.load()
-            await self.debts.pay(self.members.found, alive)
+            await self.debts.pay(self._within_reach(), alive)
         except PortError as error:
             log.warning("the record of what is owed cannot be kept", error=str(error), remedy=error.remedy)
 
@@ -274,13 +269,18 @@ class Loop:
         sight = self.observer.regions.get(member.region.metadata.name)
         return sight is None or sight.api_error is None
 
+    def _within_reach(self) -> dict[str, Cluster | None]:
+        """Every region's API server, None where it does not answer: nobody waits for those."""
+        return {name: member.cluster if self._answers(member) else None for name, member in self.members.found.items()}
+
     async def _regions(self) -> None:
         """Staleness metrics, and each Region's conditions when they changed."""
         for name, member in self.members.found.items():
             sight = self.observer.regions.get(name)
             if sight is not None:
                 self.telemetry.show_staleness(name, now_ms(), sight.api_seen_ms, sight.metrics_seen_ms)
-                await self.region_recorder.record(member, sight.api_error, sight.metrics_error)
+                unreadable = self.store.unreadable.get((Region.KIND, name))
+                await self.region_recorder.record(member, sight.api_error, sight.metrics_error, unreadable)
 
 
 class RegionMissing(PortError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from seen import Run
 
 from localfleet import faults, layout, sandbox
 from localfleet.demo.stage import Operator, Stage
@@ -45,6 +46,12 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     created = asyncio.new_event_loop()
     yield created
     created.close()
+
+
+@pytest.fixture
+def run(loop: asyncio.AbstractEventLoop) -> Run:
+    """Runs a coroutine on that loop."""
+    return loop.run_until_complete
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import time
 from dataclasses import dataclass
@@ -171,8 +170,10 @@ def _content(event: bytes) -> str:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, aiohttp.ServerDisconnectedError) or getattr(error, "errno", None) == errno.ECONNRESET:
-        return "reset"
+    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError) and not isinstance(
+        error, aiohttp.ClientConnectorError
+    ):
+        return "reset"  # a connection that stood is gone; what the system calls it depends on when it was noticed
     if isinstance(error, aiohttp.ClientPayloadError):
         return "cut"
     return type(error).__name__

@@ -43,12 +43,8 @@ def _selector(model: ModelDeployment) -> dict[str, str]:
     return {MODEL_LABEL: model.metadata.name, **_MODEL_SERVER}
 
 
-def _port(model: ModelDeployment) -> int:
-    return model.spec.server.port if model.spec.server else 8000
-
-
 def _service(model: ModelDeployment, name: str) -> KubeObject:
-    port = {"name": "http", "port": _port(model), "targetPort": _port(model), "protocol": "TCP"}
+    port = {"name": "http", "port": model.spec.port, "targetPort": model.spec.port, "protocol": "TCP"}
     return owned(model, SERVICE, name, {"selector": _selector(model), "ports": [port]})
 
 

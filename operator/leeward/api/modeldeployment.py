@@ -13,7 +13,7 @@ from pydantic import (
 from leeward.api.common import ApiModel, RegionName, Resource
 from leeward.api.markers import MAX_REGIONS, Schema, keyed_list, rule, rules
 from leeward.api.modelstatus import ModelDeploymentStatus
-from leeward.api.serving import Accelerator, ModelRef, PodTemplate, Server
+from leeward.api.serving import DEFAULT_PORT, Accelerator, ModelRef, PodTemplate, Server
 from leeward.api.traffic import Failback, Failover, Traffic
 from leeward.api.units import Duration, OpenPercent, PositiveDecimal
 
@@ -198,6 +198,14 @@ class ModelDeploymentSpec(ApiModel):
         description="A person's stop: true keeps weights and replicas as they are, whatever happens, "
         "until it is false again. Leeward still watches, and says what it would have done.",
     )
+
+    @property
+    def port(self) -> int:
+        """Port of the model server: the server's, or the first that the template's first container names."""
+        if self.server is not None:
+            return self.server.port
+        container = (self.template or {"spec": {"containers": [{}]}})["spec"]["containers"][0]
+        return next((int(port["containerPort"]) for port in container.get("ports") or ()), DEFAULT_PORT)
 
 
 class ModelDeployment(Resource):

@@ -9,6 +9,7 @@ from leeward.api.markers import LABEL_KEY, LABEL_VALUE, atomic_list, keyed_list,
 from leeward.api.units import Quantity
 
 MODEL_NAME = r"^[A-Za-z0-9][-A-Za-z0-9._/:@+]*$"
+DEFAULT_PORT = 8000
 ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 POD_TEMPLATE = {
     "required": ["spec"],
@@ -151,7 +152,7 @@ class Server(ApiModel):
         description="Arguments of the server, one an entry.",
     )
     port: int = Field(
-        default=8000,
+        default=DEFAULT_PORT,
         ge=1,
         le=65535,
         json_schema_extra={"format": "int32"},

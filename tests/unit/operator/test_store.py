@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import yaml
+from structlog.testing import capture_logs
 
 from leeward.settings import Settings
 from leeward.store import Store
@@ -44,7 +45,7 @@ def test_an_unreadable_object_keeps_the_last_readable_one() -> None:
     broken = model(generation=2)
     broken["spec"]["capacity"]["targetUtilization"] = "much"
     store.put(broken)
-    assert "targetUtilization" in store.unreadable["ModelDeployment models/llama-70b"]
+    assert "targetUtilization" in str(store.unreadable["ModelDeployment", "models/llama-70b"])
     assert store.models["models/llama-70b"].spec.capacity.target_utilization == 75
 
 
@@ -62,3 +63,16 @@ def test_the_core_sees_exact_numbers_and_only_regions_that_exist() -> None:
     assert spec.region_names == ("us-east1", "eu-west4")
     assert spec.objectives.error_budget * 1000 == 5
     assert spec.failback.bake_ms == 120_000
+
+
+def test_what_cannot_be_read_is_told_once_and_forgotten_with_the_object() -> None:
+    store = filled()
+    broken = model(generation=2)
+    broken["spec"]["capacity"]["targetUtilization"] = "much"
+    with capture_logs() as said:
+        store.put(broken)
+        store.put(broken)
+    assert [(line["key"], line["log_level"]) for line in said] == [("models/llama-70b", "error")]
+    assert store.changed.is_set()
+    store.drop(broken)
+    assert not store.unreadable

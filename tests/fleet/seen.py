@@ -1,0 +1,42 @@
+"""What the fleet's tests look at, and the users they send."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from leeward.adapters.objects import ROUTE
+from leeward.adapters.routes import Names, read_row
+from leeward.ports import Ref
+from localfleet.bootstrap import documents
+from localfleet.demo.stage import MODEL_FILE, Stage
+from localfleet.layout import USERS_PORT
+from localfleet.load.entries import Entry
+from localfleet.load.generator import Load, LoadSettings
+
+KEY = ("models", "llama-70b")
+SPEC = documents(MODEL_FILE)[0]["spec"]
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+async def weights(stage: Stage, entry: str) -> dict[str, int]:
+    """What an entry's users route holds, as its API server says."""
+    route = await stage.clusters[entry].read(Ref(ROUTE, KEY[0], Names(KEY[1]).users))
+    return dict(read_row(route, KEY[1], stage.fleet.region_names) or {})
+
+
+async def everywhere(stage: Stage, holds: Callable[[dict[str, int]], bool], but: str = "") -> bool | None:
+    """True when it holds at every entry other than `but`, None otherwise."""
+    rows = [await weights(stage, name) for name in stage.fleet.region_names if name != but]
+    return True if all(holds(row) for row in rows) else None
+
+
+def users(stage: Stage, rate: float, seconds: float | None = None, seed: int = 0) -> Load:
+    """Requests per second through all entries, for so many seconds or until stopped."""
+    entries = [Entry(region.name, region.address, USERS_PORT) for region in stage.fleet.regions]
+    return Load(LoadSettings(entries, SPEC["traffic"]["hostnames"][0], SPEC["model"]["name"], rate, seconds, seed=seed))
+
+
+async def send(stage: Stage, rate: float, seconds: float) -> Load:
+    load = users(stage, rate, seconds)
+    await load.run(asyncio.Event())
+    return load

@@ -1,0 +1,65 @@
+"""Faults at random, one after the other, under load: what users notice, and what must never happen."""
+
+import asyncio
+import random
+import time
+
+import pytest
+from seen import Run, everywhere, users, weights
+
+from localfleet import faults
+from localfleet.bootstrap import wait_for
+from localfleet.demo.__main__ import concurrency_limit
+from localfleet.demo.measure import Figures, Played, figures
+from localfleet.demo.stage import Operator, Stage
+from localfleet.demo.watch import Watch
+
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("served")]
+
+ROUNDS = 8
+FAULT_SECONDS = 60.0
+HOW = ("partition", "crash", "models", "hang", "gateway")
+FAILED_PERCENT = 0.5
+REFUSED_SECONDS = 5.0
+
+
+@pytest.fixture(params=[11, 12])
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    return random.Random(request.param)
+
+
+def test_regions_fail_at_random_and_users_hardly_notice(
+    stage: Stage, served: Operator, run: Run, chance: random.Random
+) -> None:
+    found = run(_storm(stage, served, chance))
+    told = "\n".join(str(round_) for round_ in found)
+    assert [round_ for round_ in found if round_.failed_percent > FAILED_PERCENT] == [], told
+    assert [round_ for round_ in found if round_.wrong_shifts] == [], told
+    assert [round_ for round_ in found if round_.peak_survivor_active > concurrency_limit()] == [], told
+    assert [round_ for round_ in found if round_.longest_refusal_seconds > REFUSED_SECONDS] == [], told
+
+
+async def _storm(stage: Stage, operator: Operator, chance: random.Random) -> list[Figures]:
+    stop, load, watch = asyncio.Event(), users(stage, rate=24, seed=chance.randrange(1000)), Watch(stage, operator)
+    tasks = [asyncio.create_task(load.run(stop)), asyncio.create_task(watch.run(stop))]
+    before = await weights(stage, stage.fleet.regions[0].name)
+    found = []
+    try:
+        for number in range(ROUNDS):
+            region, how = chance.choice(stage.fleet.regions[1:]), chance.choice(HOW)
+            began = time.time()
+            await asyncio.sleep(10)
+            fault = time.time()
+            await faults.kill(region, how)
+            await asyncio.sleep(FAULT_SECONDS)
+            healed = time.time()
+            await faults.heal(region)
+            await wait_for("the way back", lambda: everywhere(stage, lambda row: row == before), 240)
+            played = Played(number, how, region.name, True, began, fault, healed, time.time())
+            found.append(figures(played, load.records, watch.samples, watch.sayings, concurrency_limit()))
+    finally:
+        stop.set()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return found
