@@ -183,7 +183,8 @@ class Pilot:
             if not line.listed or vote[0].value != "healthy"
         }
         self.decided.append(self._told(plan, rows, shown))
-        self._write(rows, hold, spec.frozen)
+        if plan.write_weights:
+            self._write(rows, hold)
         for region, line in enumerate(plan.regions):
             if self.sight.api_answers[region] and line.replicas != world.engines[region].desired:
                 world.scale(region, line.replicas)
@@ -201,9 +202,9 @@ class Pilot:
             tuple([f"{'!' if note.warning else ' '} {note.kind}: {note.sentence}" for note in plan.notes]),
         )
 
-    def _write(self, rows: tuple[tuple[int, ...], ...], hold: bool, is_frozen: bool) -> None:
+    def _write(self, rows: tuple[tuple[int, ...], ...], hold: bool) -> None:
         """Bring every entry that was read in line with the plan; users are let in with the first weights."""
-        if is_frozen or len(rows) != self.world.size:
+        if len(rows) != self.world.size:
             return
         for entry, row in enumerate(rows):
             held = self.clusters.rows[entry]

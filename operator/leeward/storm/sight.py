@@ -51,7 +51,7 @@ class Sight:
         self.size, self.fresh_ms = world.size, 3 * fleet.interval_ms
         shortest = max(30_000, 6 * fleet.scrape_interval_ms)
         self.windows = (shortest, *(w for w in (60_000, 300_000, 900_000) if w > shortest))
-        self.reach = ReachBook()
+        self.reach = ReachBook(home=self.names[home])
         self.probes = [(Probes(), Probes()) for _ in range(self.size)]
         self.metrics: list[Metrics | None] = [None] * self.size
         self.objects: list[Objects | None] = [None] * self.size
