@@ -41,13 +41,6 @@ KNOWN = (
         "a full region is slow for probes too: LATENCY and PROBE fail it together, and it drops its load on the others",
     ),
     Known(
-        "an operator that is cut off at home fails the only other region",
-        "a region falls only for a fault of its own",
-        r"gateway does not answer leeward; PROBE bad too",
-        14,
-        "the operator counts its own region among the others that it reaches: with two regions that makes it trusted",
-    ),
-    Known(
         "unknown demand is guessed from shares",
         "quiet means quiet",
         r"moves towards its target",
@@ -55,19 +48,11 @@ KNOWN = (
         "the share of serving says nothing about where users enter: 3 requests/s at b (5 %) make 54 at a (90 %)",
     ),
     Known(
-        "with four regions an observer through an entry is never trusted about a lost region",
-        "a dead region loses its weight in time",
-        r"is gone and entry",
-        311,
-        "it is asked about two regions and measured against all others; one sensor is left, and its probes were lost",
-        least_regions=4,
-    ),
-    Known(
-        "a hold writes what a stale record says",
+        "a stale record is trusted over the clusters",
         "users of healthy regions are moved in small steps",
         r"jumps from",
         834,
-        "routes that differ from the plan are written in a hold too, and the record is trusted over the clusters",
+        "after a restart what an old record says is written over what all clusters hold, as drift and in one step",
         fate="operator stale",
     ),
     Known(
