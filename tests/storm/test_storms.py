@@ -12,7 +12,7 @@ from leeward.storm.play import play
 STORMS = 2_000
 
 MENDED: dict[int, str] = {
-    14: "an operator that was cut off at home counted its home among those that it reached, and failed the other region",
+    14: "an operator that was cut off at home counted its home as reached, and failed the other region",
     311: "with four regions an observer through an entry was never trusted about a lost region",
 }
 """Seeds that broke a rule once, and what was wrong."""
