@@ -11,7 +11,7 @@ region has no traffic: OUTCOME has no opinion then, and PROBE, READY and REACH s
 
 from dataclasses import replace
 
-from leeward.core.health import Assessment, shows_ready
+from leeward.core.health import Assessment, burns, shows_ready
 from leeward.core.kinds import Kind, Level
 from leeward.core.memory import RegionMemory
 from leeward.core.spec import ModelSpec
@@ -38,6 +38,7 @@ def settle(spec: ModelSpec, past: RegionMemory, seen: Assessment, now_ms: int, e
         been_ready=past.been_ready or shows_ready(seen.opinions),
         outcome_bad_since_ms=_since(past.outcome_bad_since_ms, seen.level(Kind.OUTCOME) is Level.BAD, now_ms),
         probe_bad_since_ms=_since(past.probe_bad_since_ms, seen.level(Kind.PROBE) is Level.BAD, now_ms),
+        burning_since_ms=_since(past.burning_since_ms, any(map(burns, seen.opinions)), now_ms),
         bad_since_ms=_since(past.bad_since_ms, _turned_bad(seen), now_ms),
     )
     return _with_reason(spec, past, region, seen)
