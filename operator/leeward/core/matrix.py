@@ -30,7 +30,7 @@ Rows = dict[str, dict[str, int]]
 class Aim:
     """All that a target depends on. `rows` is what is in force; `held` regions keep it.
 
-    `allowed` names, for entries that may not send everywhere, where they may; `distances` are round trips.
+    `allowed` names, for entries that may not send everywhere, where they may; `distances` order them.
     """
 
     policy: TrafficPolicy

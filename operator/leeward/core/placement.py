@@ -19,7 +19,7 @@ from itertools import pairwise
 Loads = dict[str, dict[str, Fraction]]
 """Entry × serving: requests per second."""
 
-FAR_MS = 10**9
+FAR = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Ways:
         return [name for rank, name in reachable if rank == best]
 
     def _rank(self, entry: str, serving: str) -> tuple[bool, int]:
-        return self.shares.get(serving, 0) <= 0, self.distances.get(entry, {}).get(serving, FAR_MS)
+        return self.shares.get(serving, 0) <= 0, self.distances.get(entry, {}).get(serving, FAR)
 
 
 def place(

@@ -37,7 +37,7 @@ class RegionSpec:
 
     `failure_domains` are key and value of what it shares with others: provider, grid, a dependency.
     `served_by` names the regions that may serve what enters here (residency); None: all of them.
-    `distances` are round trips from here in milliseconds; a region that is not named is far.
+    `distances` from here are in any one unit (round trips, or ranks); a region that is not named is far.
     """
 
     name: str
