@@ -4,7 +4,8 @@ unknown     the observer suspects itself: it reaches fewer than half of the othe
 failed now  REACH down at every trusted observer, two at least, or one plus a bad kind or a failing probe
 unknown     the region is starting: it never had a ready replica, and its grace is not over
 failed now  no replica is ready and the newest probe of every path failed
-failed      two kinds bad, one of them user-visible, as two observers see it; or OUTCOME bad at two sensors
+failed      two kinds bad, one of them user-visible, as two observers see it; or OUTCOME bad at two sensors,
+            eight times at each
 failed      another region is clearly better, and OUTCOME has been bad for 60 s on 200 samples, or PROBE for 60 s
             on 50, or (slow) the slow pair of windows has burned at two sensors for 60 s
 unknown     fewer than two kinds have an opinion, or neither API server nor Prometheus answers
@@ -29,6 +30,7 @@ from leeward.core.snapshot import Counts, RegionReadings, Snapshot
 from leeward.core.spec import ModelSpec, RegionSpec
 from leeward.core.verdict import Verdict
 
+PROOF = 8  # bad responses at each of two sensors: five of thirty may be a burst of seconds
 LONG_BAD_MS = 60_000
 LONG_BAD_SAMPLES: Mapping[Kind, int] = {Kind.OUTCOME: 200, Kind.PROBE: 50}
 
@@ -231,7 +233,7 @@ def shows_ready(opinions: tuple[Opinion, ...]) -> bool:
 
 def _corroborated(mine: tuple[Opinion, ...]) -> str | None:
     bad = [o for o in mine if o.level is Level.BAD]
-    if any(o.kind is Kind.OUTCOME and o.bad_sensors >= 2 for o in bad):
+    if any(o.kind is Kind.OUTCOME and o.bad_sensors >= 2 and o.proof >= PROOF for o in bad):
         return next(o.sentence for o in bad if o.kind is Kind.OUTCOME)
     observers = {sensor for o in bad for sensor in o.sensors}
     if len(bad) >= 2 and len(observers) >= 2 and any(o.kind in USER_VISIBLE for o in bad):
@@ -257,10 +259,10 @@ def _long_bad(mine: tuple[Opinion, ...], past: RegionMemory, now_ms: int) -> str
 
 
 def _slow_failure(spec: ModelSpec, mine: tuple[Opinion, ...], past: RegionMemory, now_ms: int) -> str | None:
-    """Errors at six times the budget or more, at two sensors, for long."""
+    """Errors at six times the budget or more, at two sensors, for long, and to this moment."""
     opinion = next((o for o in mine if burns(o)), None)
     began, hold_ms = past.burning_since_ms, spec.guards.slow_failure_hold_ms
-    if opinion is None or began is None or now_ms - began < hold_ms:
+    if opinion is None or opinion.newest is Level.GOOD or began is None or now_ms - began < hold_ms:
         return None
     return f"{opinion.sentence}, for {hold_ms // 1000} s"
 

@@ -58,7 +58,8 @@ class Opinion:
     """One kind's opinion of one region. `bad_sensors` and `samples` count what speaks for bad.
 
     `sensors` are the observers that call it bad, `share` is the share of requests that are, as counted;
-    `burning_sensors` are those at which errors are too many for long, bad ones included.
+    `burning_sensors` are those at which errors are too many for long, bad ones included; `newest` is the
+    worst level by the shortest windows alone; `proof` is how many bad ones two sensors have counted.
     """
 
     kind: Kind
@@ -71,6 +72,8 @@ class Opinion:
     sensors: tuple[str, ...] = ()
     burning_sensors: int = 0
     share: Fraction = Fraction(0)
+    newest: Level = Level.GOOD
+    proof: int = 0
 
 
 @dataclass(frozen=True, slots=True)

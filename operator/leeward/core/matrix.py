@@ -94,16 +94,8 @@ def _loads(aim: Aim, free: dict[str, Fraction], demand: dict[str, Fraction]) -> 
     usable = sum(free.values(), Fraction(0))
     stretch = max(Fraction(1), sum(demand.values(), Fraction(0)) / usable)
     room = {name: cap * stretch for name, cap in free.items()}
-    home = aim.policy is TrafficPolicy.LOCAL_FIRST
-    local = {
-        entry: min(wanted, room.get(entry, Fraction(0))) if home and aim.ways.may(entry, entry) else Fraction(0)
-        for entry, wanted in demand.items()
-    }
-    headroom = {name: cap - local.get(name, Fraction(0)) for name, cap in room.items()}
-    loads, left = place({e: demand[e] - local[e] for e in demand}, headroom, aim.ways)
+    loads, left = place(demand, room, aim.ways, home_first=aim.policy is TrafficPolicy.LOCAL_FIRST)
     for entry, row in loads.items():
-        if entry in row:
-            row[entry] += local[entry]
         if left[entry] > 0:
             _overload(entry, left[entry], row, free, aim.ways)
     return loads

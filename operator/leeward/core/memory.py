@@ -37,7 +37,7 @@ class RegionMemory:
     penalty: int = 0  # at penalty_at_ms; see penalty_now
     penalty_at_ms: int = 0
     flapping: bool = False  # penalty reached its stop and has not come down to resume
-    fell_ms: int | None = None  # windows that reach back beyond the last fall are void
+    fell_ms: int | None = None  # windows that reach back beyond the last fall, or the first start, are void
     first_seen_ms: int = 0
     been_ready: bool = False
     replicas: int = 0  # wanted, as last decided

@@ -1,9 +1,10 @@
 """Who carries what enters where: every entry's demand poured into the regions that may serve it.
 
-All entries pour at once, each into the nearest of its regions that still have room, in proportion to their
-shares; a region that is full is closed, and pouring goes on. Without distances all regions are equally near,
-and this is water-filling: x_r = min(room_r, θ·share_r) for one level θ. Spill-only regions (share 0) come
-last, and are filled in proportion to their room.
+Home first: an entry keeps what its own region can carry. Then all entries pour at once, each into the nearest
+of its regions that still have room, in proportion to their shares; a region that is full is closed, and
+pouring goes on. Without distances all regions are equally near, and this is water-filling:
+x_r = min(room_r, θ·share_r) for one level θ. Spill-only regions (share 0) come last, and are filled in
+proportion to their room.
 
 With residency an entry may be left over while regions that it may not use have room. Then what others have
 put into its regions is moved on, along shortest augmenting paths (Edmonds and Karp, JACM 19, 1972), so that
@@ -44,12 +45,18 @@ class Ways:
 
 
 def place(
-    demand: Mapping[str, Fraction], room: Mapping[str, Fraction], ways: Ways
+    demand: Mapping[str, Fraction], room: Mapping[str, Fraction], ways: Ways, home_first: bool = False
 ) -> tuple[Loads, dict[str, Fraction]]:
     """Loads per entry and region, none above its room in total, and what each entry has left over."""
     left = {entry: max(Fraction(0), wanted) for entry, wanted in demand.items()}
     open_room = {name: cap for name, cap in room.items() if cap > 0}
     loads: Loads = {entry: dict.fromkeys(room, Fraction(0)) for entry in demand}
+    for entry in left if home_first else ():
+        if entry in open_room and ways.may(entry, entry):
+            loads[entry][entry] = kept = min(left[entry], open_room[entry])
+            left[entry] -= kept
+            open_room[entry] -= kept
+    open_room = {name: cap for name, cap in open_room.items() if cap > 0}
     while flows := {entry: flow for entry in left if (flow := _flow(entry, left[entry], open_room, ways))}:
         part = _until_one_is_full(flows, open_room)
         for entry, flow in flows.items():

@@ -30,6 +30,8 @@ class _Heard:
     recovered: bool
     burning: bool
     samples: int
+    proof: int
+    newest: Level
 
 
 def outcome(sensors: tuple[Counts, ...], rules: Rules, reach_back_ms: int | None) -> Opinion | None:
@@ -60,6 +62,8 @@ def outcome(sensors: tuple[Counts, ...], rules: Rules, reach_back_ms: int | None
         sensors=tuple(sorted(h.sensor for h in bad)),
         burning_sensors=len(burning),
         share=max(Fraction(h.tally.bad, h.tally.total) for h in shown),
+        newest=min(h.newest for h in heard),
+        proof=sorted((h.proof for h in bad), reverse=True)[1] if len(bad) > 1 else 0,
     )
 
 
@@ -79,11 +83,15 @@ def _hear(sensor: str, tallies: tuple[Tally, ...], rules: Rules) -> _Heard | Non
     if tally is None:
         return None
     level, score = rules.errors.judge(tally)
+    newest = level
     long = _burning(tallies, rules)
     if long is not None and level is not Level.BAD:
         level, score, tally = Level.FAIR, max(Fraction(1, 20), min(score, rules.errors.judge(long)[1])), long
-    samples = max((t.total for t in tallies if rules.errors.judge(t)[0] is Level.BAD), default=tally.total)
-    return _Heard(level, score, sensor, tally, _recovered(tallies, rules.errors), long is not None, samples)
+    established = [t for t in tallies if rules.errors.judge(t)[0] is Level.BAD]
+    samples = max((t.total for t in established), default=tally.total)
+    proof = max((t.bad for t in established), default=0)
+    recovered = _recovered(tallies, rules.errors)
+    return _Heard(level, score, sensor, tally, recovered, long is not None, samples, proof, newest)
 
 
 def _burning(tallies: tuple[Tally, ...], rules: Rules) -> Tally | None:

@@ -18,6 +18,7 @@ from leeward.core.correlation import correlated
 from leeward.core.kinds import Kind, Level, Rules, fresh
 from leeward.core.memory import FALL_PENALTY, KEPT_FAILOVERS, Memory, RegionMemory, penalty_now
 from leeward.core.phases import Phase, Trigger, advance
+from leeward.core.settle import MAJORITY
 from leeward.core.situation import Situation
 from leeward.core.spec import FailoverMode
 from leeward.core.verdict import Verdict
@@ -63,8 +64,10 @@ def _cooled(s: Situation, region: RegionMemory) -> RegionMemory:
 
 
 def _has_failed(s: Situation, name: str) -> bool:
+    """Failed, and by the votes of now: what a guard has held does not fall after it has come right by itself."""
     region = s.memory.region(name)
-    return region.verdict is Verdict.FAILED and region.phase is not Phase.DRAINED
+    still = s.assessments[name].definitive or region.votes.count(Verdict.FAILED) >= MAJORITY
+    return region.verdict is Verdict.FAILED and still and region.phase is not Phase.DRAINED
 
 
 def _step_went_bad(s: Situation, name: str) -> bool:
@@ -77,8 +80,8 @@ def _step_went_bad(s: Situation, name: str) -> bool:
 
 
 def _fall(s: Situation, turn: Turn, names: list[str], trigger: Trigger) -> None:
-    for name in names:
-        objection = guards.first_objection(guards.FALL_GUARDS, s, name)
+    for name in sorted(names, key=lambda n: not s.assessments[n].definitive):
+        objection = _after_you(s, turn, name) or guards.first_objection(guards.FALL_GUARDS, s, name)
         if objection is not None:
             turn.held[name] = objection
             continue
@@ -87,6 +90,13 @@ def _fall(s: Situation, turn: Turn, names: list[str], trigger: Trigger) -> None:
         turn.apply(s, name, trigger, reason)
         turn.fell.append(name)
         turn.regions[name] = _penalized(s, turn.regions[name])
+
+
+def _after_you(s: Situation, turn: Turn, name: str) -> str | None:
+    """Guards look at what was before the tick: of falls that are no definitive outages, one a tick."""
+    if s.assessments[name].definitive or not turn.fell or not s.carries(name):
+        return None
+    return f"{turn.fell[0]} leaves first"
 
 
 def _penalized(s: Situation, region: RegionMemory) -> RegionMemory:

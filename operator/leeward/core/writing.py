@@ -78,7 +78,7 @@ def propose(s: Situation, turn: Turn, base: Rows, target: Rows, pinned: Rows) ->
     ordered = any(turn.regions[name].ordered for name in (*turn.left, *urgent, *_ramping(turn)))
     reasons = _reasons(s, turn, rows, drifted, urgent, pinned)
     move = Move(emergency=emergency, ordered=ordered, pinned=bool(pinned), ramping=bool(rising))
-    return Proposal(rows, move, drifted, reasons)
+    return Proposal(rows, move, tuple(entry for entry in drifted if not _is_new(s, entry)), reasons)
 
 
 def _out(turn: Turn) -> frozenset[str]:
@@ -117,6 +117,11 @@ def _drifts(s: Situation, entry: str, decided: Row) -> bool:
     return bool(s.memory.weights) and read != decided
 
 
+def _is_new(s: Situation, entry: str) -> bool:
+    """The regions of the spec are not those of the row that was last decided, if any was."""
+    return {name for name, _ in s.memory_rows.get(entry, ())} != set(s.spec.region_names)
+
+
 def _used(rows: Rows, name: str) -> bool:
     return any(row[name] for row in rows.values())
 
@@ -140,7 +145,10 @@ def _reasons(
     gone = (*turn.fell, *turn.left)
     reasons = [f"{name} is out: {turn.regions[name].phase_reason}" for name in gone]
     reasons += [f"{name} is out and still has weight" for name in urgent if name not in gone]
-    reasons += [f"entry {entry} does not hold what was decided" for entry in drifted]
+    renewed = [entry for entry in drifted if _is_new(s, entry)]
+    if renewed:
+        reasons.append(f"regions have come or gone: entry {', '.join(renewed)} is written anew")
+    reasons += [f"entry {entry} does not hold what was decided" for entry in drifted if entry not in renewed]
     moving = [e for e in rows if s.rows[e] is not None and e not in drifted and rows[e] != s.rows[e]]
     if moving and not gone:
         goal = "what a person has pinned" if set(moving) <= set(pinned) else "its target"

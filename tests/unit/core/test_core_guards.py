@@ -13,7 +13,7 @@ from leeward.core.guards import Move
 from leeward.core.memory import Memory
 from leeward.core.plan import Plan
 from leeward.core.situation import survey
-from leeward.core.snapshot import RegionReadings
+from leeward.core.snapshot import Counts, RegionReadings, Tally
 from leeward.core.spec import CapacitySpec, FailoverMode, GuardLimits, ModelSpec
 from leeward.core.verdict import Verdict
 
@@ -113,8 +113,10 @@ def test_a_definitive_outage_passes_over_a_correlated_fault() -> None:
 
 
 def test_advantage() -> None:
-    everyone_fair = (gray("a", 20), gray("b", 9), gray("c", 9))
-    plan = last_plan(everyone_fair, everyone_fair)
+    """The others are fair: errors for half a minute, not yet for five."""
+    fair = (Tally(30_000, 27, 300), Tally(300_000, 27, 3_000))
+    b, c = (well(n, outcomes=(Counts(n, fair, 0), Counts("engine", fair, 0))) for n in "bc")
+    plan = last_plan(*[(gray("a"), b, c)] * 2)
     assert "no other region is clearly better" in plan.reason
 
 

@@ -22,7 +22,8 @@ def test_residency_and_nearness_reach_the_core() -> None:
     body = copy.deepcopy(documents("modeldeployment.yaml")[0])
     names = [entry["name"] for entry in body["spec"]["regions"]]
     body["spec"]["regions"][0] |= {"servedBy": [names[0], names[1]], "nearest": [names[2], names[1]]}
-    regions = {each["metadata"]["name"]: Region.read(each) for each in documents("regions.yaml") if each["kind"] == "Region"}
+    found = [Region.read(each) for each in documents("regions.yaml") if each["kind"] == "Region"]
+    regions = {region.metadata.name: region for region in found}
     first, second, _ = model_spec(ModelDeployment.read(body), regions, Settings()).regions
     assert first.may_send_to(names[1]) and not first.may_send_to(names[2])
     assert first.distances == ((names[2], 0), (names[1], 1))
