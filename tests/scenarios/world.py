@@ -22,7 +22,6 @@ from leeward.core.snapshot import (
     ReachReading,
     ReadyReading,
     RegionReadings,
-    Row,
     Snapshot,
     Tally,
 )
@@ -294,6 +293,3 @@ class World:
     def weight(self, name: str) -> int:
         """The largest weight that any entry that answers gives a region."""
         return max((row[name] for e, row in self.rows.items() if not self.regions[e].cut), default=0)
-
-    def row(self, entry: str) -> Row:
-        return tuple(self.rows[entry].items())

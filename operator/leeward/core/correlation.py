@@ -41,6 +41,8 @@ def _shared(s: Situation, bad: list[str]) -> str:
             facts[name].add(("revision", read.revision))
     others = [facts[name] for name in facts if name not in bad]
     common = set.intersection(*(facts[name] for name in bad)).difference(*others)
+    if not others:
+        return ", so no region's own fault"
     shared = " and ".join(f"{key} {value}" for key, value in sorted(common))
     return f"; only they have {shared}" if shared else ", so no region's own fault"
 
