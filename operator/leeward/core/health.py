@@ -144,7 +144,7 @@ def _opinions(
     trusted = None if memory.suspected_ms is None else now_ms - memory.suspected_ms
     slow = read.latency if read.latency and kinds.fresh(read.latency.age_ms, rules.stale_scrape_ms) else None
     found = (
-        responses.outcome(read.outcomes, rules, back),
+        responses.outcome(read.outcomes, rules, back, region.name),
         responses.latency(slow, rules, back),
         responses.probe(read.probes, bool(read.probe_failing), rules, back, trusted),
         kinds.ready(read.ready, region.replicas_min, rules),

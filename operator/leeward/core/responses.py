@@ -17,6 +17,7 @@ from leeward.core.wilson import lower_bound, upper_bound
 
 RECOVERY_SAMPLES = 73  # the fewest with which 0 bad shows an upper bound of at most 5 %
 SLOW_SHORT_MS, SLOW_LONG_MS = 60_000, 300_000
+TOGETHER = "all entries"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +35,26 @@ class _Heard:
     newest: Level
 
 
-def outcome(sensors: tuple[Counts, ...], rules: Rules, reach_back_ms: int | None) -> Opinion | None:
-    """The worst sensor speaks; how many sensors agree on bad, or burn, is kept.
+def outcome(sensors: tuple[Counts, ...], rules: Rules, reach_back_ms: int | None, home: str = "") -> Opinion | None:
+    """The worst sensor of region `home` speaks; how many sensors agree on bad, or burn, is kept.
 
     Several entries are also heard together. What is merely fair at one of them is then chance, unless it is fair at
-    all of them in sum: many sensors are looked at, every tick.
+    all of them in sum: many sensors are looked at, every tick. A single other entry that calls the region bad, while
+    its own entry or its engine finds it good, tells of the way between the two.
     """
     heard = [h for counts in sensors if (h := _hear(counts.sensor, windows(counts, reach_back_ms), rules)) is not None]
     entries = tuple(c for c in sensors if c.sensor != ENGINE and any(t.total > 0 for t in windows(c, reach_back_ms)))
-    together = _hear("all entries", _pooled(entries, reach_back_ms), rules) if len(entries) > 1 else None
+    together = _hear(TOGETHER, _pooled(entries, reach_back_ms), rules) if len(entries) > 1 else None
     if together is not None:
         heard = [h if h.sensor == ENGINE or h.burning else _bad_or_good(h) for h in heard] + [together]
     if not heard:
         return None
     worst = min(heard, key=lambda h: (h.level, h.score, h.sensor))
-    bad = _apart([h for h in heard if h.level is Level.BAD], together)
-    burning = _apart([h for h in heard if h.burning or h.level is Level.BAD], together)
+    bad = _apart([h for h in heard if h.level is Level.BAD])
+    if len(bad) == 1 and bad[0].sensor != TOGETHER and _is_the_way(bad[0], heard, home):
+        heard = [_fair(h) if h.level is Level.BAD else h for h in heard]
+        worst, bad = _fair(worst), []
+    burning = _apart([h for h in heard if h.burning or h.level is Level.BAD])
     shown = bad or burning or [worst]
     return Opinion(
         Kind.OUTCOME,
@@ -67,13 +72,22 @@ def outcome(sensors: tuple[Counts, ...], rules: Rules, reach_back_ms: int | None
     )
 
 
+def _is_the_way(bad: _Heard, heard: list[_Heard], home: str) -> bool:
+    own = {ENGINE, home}
+    return bad.sensor not in own and any(h.sensor in own and h.newest is Level.GOOD for h in heard)
+
+
+def _fair(heard: _Heard) -> _Heard:
+    return replace(heard, level=Level.FAIR, score=Fraction(1, 2))
+
+
 def _bad_or_good(heard: _Heard) -> _Heard:
     return heard if heard.level is Level.BAD else replace(heard, level=Level.GOOD, score=Fraction(1))
 
 
-def _apart(heard: list[_Heard], together: _Heard | None) -> list[_Heard]:
+def _apart(heard: list[_Heard]) -> list[_Heard]:
     """All entries together are a sensor only where none of them says so by itself."""
-    by_themselves = [h for h in heard if h is not together]
+    by_themselves = [h for h in heard if h.sensor != TOGETHER]
     return by_themselves if any(h.sensor != ENGINE for h in by_themselves) else heard
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from leeward.core import guards
 from leeward.core.capacity import ramp_percent, ramp_steps
 from leeward.core.correlation import correlated
+from leeward.core.health import burns
 from leeward.core.kinds import Kind, Level, Rules, fresh
 from leeward.core.memory import FALL_PENALTY, KEPT_FAILOVERS, Memory, RegionMemory, penalty_now
 from leeward.core.phases import Phase, Trigger, advance
@@ -75,7 +76,7 @@ def _step_went_bad(s: Situation, name: str) -> bool:
     region = s.memory.region(name)
     if region.phase is not Phase.RECOVERING or region.verdict is not Verdict.DEGRADED:
         return False
-    sick = any(o.level is Level.BAD or o.burning_sensors for o in s.assessments[name].opinions)
+    sick = any(o.level is Level.BAD or burns(o) for o in s.assessments[name].opinions)
     return sick and guards.better_exists(s, name)
 
 

@@ -239,3 +239,12 @@ def test_demand_that_wobbles_writes_nothing_while_a_ramp_is_under_way(spec: Mode
         for tick in range(30)
     ]
     assert sum(plan.write_weights for plan in play(spec, memory, weights, now, *ticks)) <= 2
+
+
+def test_a_single_entry_that_cannot_get_through_tells_of_the_way_not_of_the_region() -> None:
+    """Users of a and its engine are well; only what comes from b fails, for longer than a minute."""
+    way = well("a", outcomes=(counts("a", 0, 300), counts("b", 300, 300), counts("engine", 0, 300)))
+    last = plans(ROOMY, *[(way, well("b"), well("c"))] * 20)[-1]
+    assert (last.regions[0].verdict, last.regions[0].phase) == (Verdict.DEGRADED, "active")
+    two = replace(way, outcomes=(*way.outcomes, counts("c", 300, 300)))
+    assert plans(ROOMY, *[(two, well("b"), well("c"))] * 2)[-1].regions[0].phase == "drained"
