@@ -17,13 +17,14 @@ from leeward.core.plan import Plan
 from leeward.core.snapshot import (
     Counts,
     LoadReading,
+    Pin,
     ReachReading,
     ReadyReading,
     RegionReadings,
     Snapshot,
     Tally,
 )
-from leeward.core.spec import FailoverMode, GuardLimits, ModelSpec, TrafficPolicy
+from leeward.core.spec import FailoverMode, GuardLimits, ModelSpec, RegionSpec, TrafficPolicy
 from leeward.core.verdict import Verdict
 
 BADNESS = {Verdict.HEALTHY: 0, Verdict.DEGRADED: 1, Verdict.FAILED: 2}
@@ -58,6 +59,7 @@ def regions_named(name: str) -> st.SearchStrategy[RegionReadings]:
             maybe,
             maybe,
             wild_rates,
+            st.sampled_from((None, "r1", "r2")),
         ),
     )
 
@@ -75,7 +77,15 @@ snapshots = st.builds(
     st.one_of(st.just(WEIGHTS), matrices),
     st.booleans(),
     st.sampled_from(((), (), ("a",), ("a", "b", "c"))),
+    st.one_of(st.none(), st.none(), st.builds(Pin, matrices, st.integers(NOW - 10**6, NOW + 10**6))),
 )
+
+
+def bounded(served_by: dict[str, tuple[str, ...]]) -> tuple[RegionSpec, ...]:
+    return tuple(replace(region, served_by=served_by.get(region.name)) for region in three_regions().regions)
+
+
+residency = st.dictionaries(st.sampled_from("abc"), st.sampled_from(((), ("a",), ("a", "b"), ("x",))), max_size=2)
 specs = st.builds(
     three_regions,
     failover=st.sampled_from(FailoverMode),
@@ -83,6 +93,7 @@ specs = st.builds(
     failback=st.just(short_failback()),
     traffic=st.sampled_from(TrafficPolicy).map(lambda p: shares_policy(policy=p)),
 )
+bound_specs = st.builds(lambda spec, served_by: replace(spec, regions=bounded(served_by)), specs, residency)
 histories = st.lists(st.tuples(snapshots, st.integers(-10_000, 400_000)), min_size=1, max_size=6)
 
 
@@ -96,7 +107,7 @@ def decide_all(spec: ModelSpec, history: list[tuple[Snapshot, int]], memory: Mem
 
 
 @settings(max_examples=80, deadline=None)
-@given(specs, histories, st.sampled_from((MEMORY, Memory())))
+@given(st.one_of(specs, bound_specs), histories, st.sampled_from((MEMORY, Memory())))
 def test_whatever_is_read_every_plan_is_sound(spec: ModelSpec, history: list, memory: Memory) -> None:
     before = memory
     for plan in decide_all(spec, history, memory):
@@ -230,7 +241,7 @@ def test_however_regions_fail_someone_is_left_who_was_not_taken_out(faults: list
 @given(histories)
 def test_once_all_is_well_every_fleet_comes_home(history: list) -> None:
     """Liveness: whatever happened, an hour and a half of good readings brings weights back to their shares."""
-    calm = [(replace(snapshot, evacuated=()), later) for snapshot, later in history]
+    calm = [(replace(snapshot, evacuated=(), pin=None), later) for snapshot, later in history]
     plan = decide_all(SPEC, calm, MEMORY)[-1]
     weights, now, memory = plan.weights or WEIGHTS, NEXT + 10_000_000, plan.memory
     for _ in range(370):
@@ -240,3 +251,16 @@ def test_once_all_is_well_every_fleet_comes_home(history: list) -> None:
         if weights == WEIGHTS and all(r.phase is Phase.ACTIVE for r in plan.regions):
             return
     raise AssertionError(plan)
+
+
+@settings(max_examples=10)
+@given(st.integers(1, 50), st.sampled_from(TrafficPolicy), st.data())
+def test_from_one_region_to_fifty_every_plan_is_sound(size: int, policy: TrafficPolicy, data: st.DataObject) -> None:
+    names = tuple(f"r{i:02d}" for i in range(size))
+    spec = replace(SPEC, regions=tuple(RegionSpec(n, 2, 4, 12) for n in names), traffic=shares_policy(policy=policy))
+    memory, weights, now = settled_fleet(spec)
+    sick = data.draw(st.dictionaries(st.sampled_from(names), st.sampled_from(FAULTS), max_size=4))
+    tick = tuple(sick.get(n, well)(n) for n in names)
+    for plan in play(spec, memory, weights, now, tick, tick):
+        assert all(sum(weight for _, weight in row) == 100 for _, row in plan.weights)
+        assert any(region.listed for region in plan.regions)

@@ -3,13 +3,18 @@
 A scenario is a text file: comments and commands, a line of dashes, and the transcript that they must produce.
 `pytest tests/scenarios --rewrite` writes the transcripts anew; read the difference before you keep it.
 
-    model policy=Shares rate=30 failback=short mode=Recommend max_step=20 survive=provider
+    model policy=Shares rate=30 failback=short mode=Recommend max_step=20 shares=50/50/0
     run 60                      seconds; notes and writes are printed as they happen, then the state
     fault b errors=20           percent; or slow=90, crashed, cut, metrics, api
     heal b
     isolate | reunite           the observer from everyone else
     observer b                  the snapshot is taken from here
     freeze | thaw | mode X | evacuate b | return b | rate 50 | edit a 50 30 20 | restart
+    pin a 50 25 25 for 600      a person's row for entry a, for so many seconds
+    residency a a,b             what enters at a may be served in a and b only
+    nearest a c,b               a's excess goes to c first
+    revision a r2               what is deployed in a
+    add d 25 | remove b         a region comes with its share, or goes
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +25,8 @@ import pytest
 from world import Region, World, short_failback, three_regions
 
 from leeward.core.plan import Plan
-from leeward.core.spec import FailoverMode, TrafficPolicy, TrafficSpec
+from leeward.core.snapshot import Pin
+from leeward.core.spec import FailoverMode, RegionSpec, TrafficPolicy, TrafficSpec
 
 FOLDER = Path(__file__).parent
 RULE = "----\n"
@@ -59,6 +65,9 @@ class Scenario:
         spec = three_regions(traffic=traffic, failover=FailoverMode(options.get("mode", "Automatic")))
         if options.get("failback") == "short":
             spec = replace(spec, failback=short_failback())
+        if "shares" in options:
+            shares = map(int, options["shares"].split("/"))
+            spec = replace(spec, regions=tuple(replace(r, share=s) for r, s in zip(spec.regions, shares, strict=True)))
         self.world = World(spec, float(options.get("rate", 30)))
 
     def do_run(self, seconds: str) -> Iterator[str]:
@@ -110,6 +119,31 @@ class Scenario:
     def do_edit(self, entry: str, *weights: str) -> None:
         names = self.world.spec.region_names
         self.world.rows[entry] = {name: int(weight) for name, weight in zip(names, weights, strict=True)}
+
+    def do_pin(self, entry: str, *words: str) -> None:
+        names, weights = self.world.spec.region_names, words[: words.index("for")]
+        row = tuple((name, int(weight)) for name, weight in zip(names, weights, strict=True))
+        self.world.pin = Pin(((entry, row),), self.world.now_ms + 1000 * int(words[-1]))
+
+    def do_residency(self, entry: str, serving: str) -> None:
+        self._change(entry, served_by=tuple(serving.split(",")))
+
+    def do_nearest(self, entry: str, order: str) -> None:
+        self._change(entry, distances=tuple((name, rank) for rank, name in enumerate(order.split(","))))
+
+    def _change(self, entry: str, **changes: object) -> None:
+        regions = self.world.spec.regions
+        changed = tuple(replace(r, **changes) if r.name == entry else r for r in regions)  # type: ignore[arg-type]
+        self.world.spec = replace(self.world.spec, regions=changed)
+
+    def do_revision(self, name: str, revision: str) -> None:
+        self.world.regions[name].revision = revision
+
+    def do_add(self, name: str, share: str) -> None:
+        self.world.change((*self.world.spec.regions, RegionSpec(name, int(share), 4, 12)))
+
+    def do_remove(self, name: str) -> None:
+        self.world.change(tuple(region for region in self.world.spec.regions if region.name != name))
 
     def do_restart(self) -> None:
         self.world.restart()

@@ -8,6 +8,7 @@ at its last scrape. A tick runs every interval, and at once when a region has be
 
 import json
 import random
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -17,10 +18,10 @@ from leeward.core.plan import Plan
 from leeward.core.snapshot import (
     Counts,
     LoadReading,
+    Pin,
     ReachReading,
     ReadyReading,
     RegionReadings,
-    Row,
     Snapshot,
     Tally,
 )
@@ -73,6 +74,7 @@ class Region:
     ready: int = 4
     desired: int = 4
     ready_at: int = 0
+    revision: str = "r1"
 
     @property
     def cut(self) -> bool:
@@ -109,15 +111,29 @@ class World:
         self.observer = spec.region_names[0]
         self.isolated = False
         self.evacuated: tuple[str, ...] = ()
+        self.pin: Pin | None = None
         self.scrape_offset = 0
         names = spec.region_names
-        self.entries = {(e, r): Counter() for e in names for r in names}
-        self.engines = {r: Counter() for r in names}
-        self.latencies = {r: Counter() for r in names}
-        self.probes = {(p, r): Counter() for p in ("direct", "via") for r in names}
+        self.entries: defaultdict[tuple[str, str], Counter] = defaultdict(self._counter)
+        self.engines: defaultdict[str, Counter] = defaultdict(self._counter)
+        self.latencies: defaultdict[str, Counter] = defaultdict(self._counter)
+        self.probes: defaultdict[tuple[str, str], Counter] = defaultdict(self._counter)
         self.newest_probe_bad = dict.fromkeys(names, False)
         self.rates = dict.fromkeys(names, 0.0)
         self.loads = dict.fromkeys(names, 0.0)
+
+    def _counter(self) -> Counter:
+        """A counter that begins now; every second of the past counted nothing."""
+        return Counter([(0.0, 0.0)] * self.now)
+
+    def change(self, regions: tuple[RegionSpec, ...]) -> None:
+        """Regions come without a ready replica, and go with all they have."""
+        self.spec = replace(self.spec, regions=regions)
+        new = {name: Region(ready=0, ready_at=self.now + STARTUP_SECONDS) for name in self.spec.region_names}
+        self.regions = {name: self.regions.get(name, region) for name, region in new.items()}
+        self.rows = {name: row for name, row in self.rows.items() if name in new}
+        self.rates = {name: self.rates.get(name, 0.0) for name in new}
+        self.newest_probe_bad = {name: self.newest_probe_bad.get(name, False) for name in new}
 
     def second(self) -> None:
         """One second of users."""
@@ -149,8 +165,8 @@ class World:
 
     def _probe(self, name: str) -> None:
         """One probe a path every five seconds."""
-        due = self.now % PROBE_EVERY == 0
         region = self.regions[name]
+        due = self.now % PROBE_EVERY == 0 and region.ready > 0  # a region that starts is not probed
         failing = region.crashed or region.cut or self._blind(name)
         share = 1.0 if failing else max(region.errors, region.slow)
         for path in ("direct", "via"):
@@ -188,6 +204,7 @@ class World:
             regions=tuple(self._readings(name) for name in self.spec.region_names),
             weights=tuple((e, tuple(row.items())) for e, row in readable.items()),
             evacuated=self.evacuated,
+            pin=self.pin,
         )
 
     @property
@@ -210,6 +227,7 @@ class World:
             api_answers=api,
             metrics_answer=metrics,
             entry_requests_per_second=Fraction(int(self.rates[name] * 1000), 1000) if metrics else None,
+            revision=region.revision,
         )
 
     def _outcomes(self, name: str, engine: bool) -> tuple[Counts, ...]:
@@ -275,6 +293,3 @@ class World:
     def weight(self, name: str) -> int:
         """The largest weight that any entry that answers gives a region."""
         return max((row[name] for e, row in self.rows.items() if not self.regions[e].cut), default=0)
-
-    def row(self, entry: str) -> Row:
-        return tuple(self.rows[entry].items())

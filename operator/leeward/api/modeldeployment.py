@@ -11,7 +11,7 @@ from pydantic import (
 )
 
 from leeward.api.common import ApiModel, RegionName, Resource
-from leeward.api.markers import MAX_REGIONS, Schema, keyed_list, rule, rules
+from leeward.api.markers import MAX_REGIONS, Schema, atomic_list, keyed_list, rule, rules, set_list
 from leeward.api.modelstatus import ModelDeploymentStatus
 from leeward.api.serving import DEFAULT_PORT, Accelerator, ModelRef, PodTemplate, Server
 from leeward.api.traffic import Failback, Failover, Traffic
@@ -50,6 +50,21 @@ class RegionEntry(ApiModel):
         "the load.",
     )
     replicas: ReplicaLimits = Field(description="How far the region may be scaled.")
+    served_by: tuple[RegionName, ...] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_REGIONS,
+        json_schema_extra=set_list(),
+        description="Residency: the only regions that may serve requests which enter at this region's gateway; name "
+        "the region itself too, if it may. Unset: all regions. A name that is no region of this model serves nobody.",
+    )
+    nearest: tuple[RegionName, ...] = Field(
+        default=(),
+        max_length=MAX_REGIONS,
+        json_schema_extra=atomic_list(),
+        description="Other regions in the order in which they take this region's excess under LocalFirst, the nearest "
+        "first. Regions that are not named are equally far.",
+    )
 
 
 class Capacity(ApiModel):

@@ -21,8 +21,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from leeward.core.demand import MARGIN, entry_demand
 from leeward.core.memory import RegionMemory
 from leeward.core.phases import OUT_OF_TRAFFIC, Phase
+from leeward.core.placement import Ways, place
 from leeward.core.spec import ModelSpec, RegionSpec
 from leeward.core.verdict import Verdict
 from leeward.core.weights import water_fill
@@ -50,13 +52,52 @@ def look_ahead(
     demand: dict[str, Fraction],
 ) -> Outlook:
     """The first stage that carries the demand, or the last one and the shortage."""
-    total = sum(demand.values(), Fraction(0))
     usable: dict[str, Fraction] = {}
     for stage, strain in enumerate(STAGES):
         usable = {r.name: _usable(spec, r, regions[r.name], scores[r.name], stage) for r in spec.regions}
-        if sum(usable.values()) >= total:
+        if _short(spec, usable, demand) == 0:
             return Outlook(usable, demand, strain, Fraction(0))
-    return Outlook(usable, demand, STAGES[LAST_STAGE], total - sum(usable.values()))
+    return Outlook(usable, demand, STAGES[LAST_STAGE], _short(spec, usable, demand))
+
+
+def residency(spec: ModelSpec) -> dict[str, frozenset[str]]:
+    """For every entry that may not send everywhere: where it may."""
+    return {r.name: frozenset(r.served_by) for r in spec.regions if r.served_by is not None}
+
+
+def _short(spec: ModelSpec, usable: Mapping[str, Fraction], demand: Mapping[str, Fraction]) -> Fraction:
+    """Requests per second that nobody who may serve them can carry."""
+    allowed = residency(spec)
+    if not allowed:
+        return max(Fraction(0), sum(demand.values(), Fraction(0)) - sum(usable.values(), Fraction(0)))
+    ways = Ways({r.name: r.share for r in spec.regions}, allowed, {})
+    return sum(place(demand, usable, ways)[1].values(), Fraction(0))
+
+
+def without(
+    spec: ModelSpec, regions: Mapping[str, RegionMemory], carried: Mapping[str, Fraction], name: str
+) -> tuple[Fraction, Fraction]:
+    """If a region were left: what the others would refuse (at 100 %), and what they would lack (at 90 %, D).
+
+    `carried` is the load of each region now; those that are unknown or failed cannot take more than that.
+    """
+    demand = entry_demand(spec, regions)
+    most = {r.name: _most_without(spec, r, regions[r.name], carried, name) for r in spec.regions}
+    strained = {n: min(cap, cap * STRAINED_UTILIZATION) if _may_gain(regions[n]) else cap for n, cap in most.items()}
+    bare = {entry: wanted / MARGIN for entry, wanted in demand.items()}
+    return _short(spec, most, bare), _short(spec, strained, demand)
+
+
+def _most_without(
+    spec: ModelSpec, region: RegionSpec, memory: RegionMemory, carried: Mapping[str, Fraction], name: str
+) -> Fraction:
+    if region.name == name or memory.phase in OUT_OF_TRAFFIC:
+        return Fraction(0)
+    return declared(spec, region, memory) if _may_gain(memory) else carried[region.name]
+
+
+def _may_gain(memory: RegionMemory) -> bool:
+    return memory.verdict in (Verdict.HEALTHY, Verdict.DEGRADED)
 
 
 def declared(spec: ModelSpec, region: RegionSpec, memory: RegionMemory) -> Fraction:

@@ -67,8 +67,9 @@ def _aim_and_step(s: Situation, turn: Turn, outlook: Outlook) -> tuple[Rows, Row
     base = writing.rows_in_force(s)
     if base is None:
         return {}, {}, Proposal({}, Move(), (), ())
-    target = target_rows(_aim(s, outlook, _held(s, turn), base))
-    proposal = writing.propose(s, turn, base, target)
+    pinned = writing.pinned_rows(s, turn)
+    target = target_rows(_aim(s, outlook, _held(s, turn), base)) | pinned
+    proposal = writing.propose(s, turn, base, target, pinned)
     return base, _would_be(s, turn, outlook, base, target), proposal
 
 
@@ -83,8 +84,17 @@ def _first_rows(s: Situation, outlook: Outlook) -> Rows:
 
 
 def _aim(s: Situation, outlook: Outlook, held: frozenset[str], rows: Rows) -> Aim:
-    shares = {region.name: region.share for region in s.spec.regions}
-    return Aim(s.spec.traffic.policy, outlook.usable, outlook.demand, shares, held, rows)
+    regions = s.spec.regions
+    return Aim(
+        s.spec.traffic.policy,
+        outlook.usable,
+        outlook.demand,
+        shares={region.name: region.share for region in regions},
+        held=held,
+        rows=rows,
+        allowed=capacity.residency(s.spec),
+        distances={region.name: dict(region.distances) for region in regions if region.distances},
+    )
 
 
 def _held(s: Situation, turn: Turn) -> frozenset[str]:

@@ -1,8 +1,10 @@
 """How much enters at each region's gateway.
 
-d_g = 1.1 × the smoothed rate at entry g, refused requests included. The smoothed rate rises at once and falls
-by an eighth of the difference each tick: too much capacity for a minute costs nothing, too little does. It is
-kept in thousandths of a request per second, an integer, so that smoothing never grows a denominator.
+    d_g = 1.1 × max(smoothed rate, p95 of the last 5 m) at entry g, refused requests included
+
+The smoothed rate goes an eighth of the difference each tick, up and down. The p95 is taken (nearest rank) over
+the highest rate of every 15 s: one burst of retries is no demand, and what was needed minutes ago still is.
+Both are kept in thousandths of a request per second, integers: smoothing never grows a denominator.
 
 An entry whose rate is unknown keeps the one last known; if there was none, its share of what is known
 elsewhere, or the mean. Demand is never zero: an idle entry still needs a row. Only the entry of a drained
@@ -13,6 +15,7 @@ count twice.
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
+from math import ceil
 
 from leeward.core.memory import RegionMemory
 from leeward.core.phases import Phase
@@ -20,23 +23,43 @@ from leeward.core.spec import ModelSpec
 
 ABSURD_RATE = 1_000_000  # requests/s at one entry: a counter gone wild, and it would take hours to forget
 MARGIN = Fraction(11, 10)
-FALL_DIVISOR = 8
-FADE_DIVISOR = 2
+SMOOTHING = 8
+FADING = 2
+PEAK_MS, KEPT_PEAKS = 15_000, 20
+PERCENTILE = Fraction(95, 100)
 
 
-def remember_rate(region: RegionMemory, rate: Fraction | None) -> RegionMemory:
+def remember_rate(region: RegionMemory, rate: Fraction | None, now_ms: int) -> RegionMemory:
     """The region's memory with this tick's entry rate smoothed in."""
     before = region.demand_milli
     if rate is not None and 0 <= rate <= ABSURD_RATE:
-        return replace(region, demand_milli=_smoothed(before, int(rate * 1000), FALL_DIVISOR))
+        milli = int(rate * 1000)
+        return _with_peak(replace(region, demand_milli=_smoothed(before, milli, SMOOTHING)), milli, now_ms)
     if region.phase is Phase.DRAINED and before is not None:
-        return replace(region, demand_milli=_smoothed(before, 0, FADE_DIVISOR))
+        return replace(region, demand_milli=_smoothed(before, 0, FADING), peaks_milli=())
     return region
+
+
+def _with_peak(region: RegionMemory, milli: int, now_ms: int) -> RegionMemory:
+    """The newest peak is raised until its 15 s are over; a gap as long as the whole memory starts anew."""
+    age_ms = now_ms - region.peak_since_ms
+    peaks = region.peaks_milli if age_ms < PEAK_MS * KEPT_PEAKS else ()
+    if peaks and age_ms < PEAK_MS:
+        return replace(region, peaks_milli=(*peaks[:-1], max(peaks[-1], milli)))
+    return replace(region, peaks_milli=(*peaks, milli)[-KEPT_PEAKS:], peak_since_ms=now_ms)
+
+
+def _known_demand(region: RegionMemory) -> int | None:
+    """The larger of the smoothed rate and the p95, in thousandths; None if no rate was ever known."""
+    if region.demand_milli is None or not region.peaks_milli:
+        return region.demand_milli
+    ranked = sorted(region.peaks_milli)
+    return max(region.demand_milli, ranked[ceil(PERCENTILE * len(ranked)) - 1])
 
 
 def entry_demand(spec: ModelSpec, regions: Mapping[str, RegionMemory]) -> dict[str, Fraction]:
     """Requests per second that each entry must be able to place, all positive."""
-    known = {n: m.demand_milli for n, m in regions.items() if m.demand_milli is not None}
+    known = {name: milli for name, m in regions.items() if (milli := _known_demand(m)) is not None}
     shares = {r.name: max(0, r.share) for r in spec.regions}
     known_shares = sum(shares[name] for name in known if name in shares)
     demand = {}
@@ -44,12 +67,14 @@ def entry_demand(spec: ModelSpec, regions: Mapping[str, RegionMemory]) -> dict[s
         guess = Fraction(sum(known.values()), len(known)) if known else Fraction(1)
         if share and known_shares:
             guess = Fraction(sum(known.values()) * share, known_shares)
-        milli = Fraction(known[name]) if name in known else guess
-        demand[name] = MARGIN * max(Fraction(1), milli) / 1000
+        expected = Fraction(known[name]) if name in known else guess
+        demand[name] = MARGIN * max(Fraction(1), expected) / 1000
     return demand
 
 
 def _smoothed(before: int | None, new: int, divisor: int) -> int:
-    if before is None or new >= before:
+    """A step towards `new`, rounded away from where it was, so that it arrives."""
+    if before is None:
         return new
-    return before - -(-(before - new) // divisor)
+    part = -(-abs(new - before) // divisor)
+    return before + part if new > before else before - part

@@ -10,25 +10,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from leeward.core.memory import HOUR_MS, RegionMemory, in_last_hour, penalty_now
-from leeward.core.phases import OUT_OF_TRAFFIC, Phase
+from leeward.core import capacity
+from leeward.core.capacity import shown
+from leeward.core.correlation import correlated
+from leeward.core.memory import HOUR_MS, in_last_hour, penalty_now
+from leeward.core.phases import Phase
 from leeward.core.situation import Situation
 from leeward.core.spec import FailbackMode, FailoverMode
 from leeward.core.verdict import Verdict
-
-CORRELATED_WITHIN_MS = 120_000
-CORRELATED_SHARE = Fraction(3, 5)
 
 RegionGuard = Callable[[Situation, str], str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What a write would be: the first ever, an emergency, or (by a person's order) an evacuation."""
+    """What a write would be: the first ever, an emergency, or (by a person's order) an evacuation or a pin."""
 
     first: bool = False
     emergency: bool = False
     ordered: bool = False
+    pinned: bool = False
+    ramping: bool = False
+
+    @property
+    def unpaced(self) -> bool:
+        """Budgets and intervals are for moves of our own that can wait."""
+        return self.first or self.emergency or self.pinned
 
 
 WriteGuard = Callable[[Situation, Move], str | None]
@@ -37,6 +44,11 @@ WriteGuard = Callable[[Situation, Move], str | None]
 def frozen(s: Situation, _: object) -> str | None:
     """A person's freeze stops everything except recording."""
     return "frozen by a person" if s.spec.frozen else None
+
+
+def pinned(s: Situation, _: object) -> str | None:
+    """A person's weights stay until their time is over, whatever happens."""
+    return "weights are pinned by a person" if s.pinned else None
 
 
 def mode(s: Situation, _: object) -> str | None:
@@ -57,6 +69,31 @@ def last_region(s: Situation, name: str) -> str | None:
     if not s.carries(name) or any(s.serves(other) for other in s.spec.region_names if other != name):
         return None
     return "no other region is known to serve"
+
+
+def stranded(s: Situation, name: str) -> str | None:
+    """Residency: users who may be served nowhere else keep what still answers."""
+    if s.assessments[name].definitive:
+        return None
+    for entry in s.spec.regions:
+        elsewhere = (o for o in s.spec.region_names if o != name and entry.may_send_to(o) and s.serves(o))
+        if s.sends(entry.name, name) and entry.may_send_to(name) and not any(elsewhere):
+            return f"users who enter at {entry.name} may be served nowhere else"
+    return None
+
+
+def survivors_capacity(s: Situation, name: str) -> str | None:
+    """Moving must not lose more than staying, and errors that are few are left only for those with room."""
+    seen = s.assessments[name]
+    if seen.definitive or not s.carries(name):
+        return None
+    refused, missing = capacity.without(s.spec, s.memory.regions, s.carried(), name)
+    if seen.slow:
+        return f"the others lack {shown(missing)} requests/s to carry it" if missing > 0 else None
+    wrong = seen.harm * s.carried()[name]
+    if refused <= wrong:
+        return None
+    return f"the others would have to refuse {shown(refused)} requests/s, and {shown(wrong)} go wrong here"
 
 
 def correlated_fault(s: Situation, name: str) -> str | None:
@@ -135,39 +172,45 @@ def suspicious(s: Situation, _: object) -> str | None:
 
 def mode_of_write(s: Situation, move: Move) -> str | None:
     """First weights and a person's evacuation are written in every mode."""
-    return None if move.first or move.ordered else mode(s, move)
+    return None if move.first or move.ordered or move.pinned else mode(s, move)
 
 
 def correlated_write(s: Situation, move: Move) -> str | None:
     """Weights hold still while most regions are bad together."""
-    return None if move.first or move.emergency else correlated(s)
+    return None if move.unpaced else correlated(s)
 
 
 def write_budget(s: Situation, move: Move) -> str | None:
-    """So many writes an hour; emergencies and first weights do not wait for it."""
-    spent = len(in_last_hour(s.memory.writes, s.now_ms)) >= s.spec.guards.writes_per_hour
-    return "the write budget of this hour is spent" if spent and not (move.first or move.emergency) else None
+    """So many writes an hour; half of them are left to ramps, so that small moves never keep a region out."""
+    budget = s.spec.guards.writes_per_hour
+    mine = budget if move.ramping else -(-budget // 2)
+    spent = len(in_last_hour(s.memory.writes, s.now_ms)) >= mine
+    return "the write budget of this hour is spent" if spent and not move.unpaced else None
 
 
 def min_interval(s: Situation, move: Move) -> str | None:
     """Time between writes that are no emergency."""
     last = s.memory.last_write_ms
     soon = last is not None and 0 <= s.now_ms - last < s.spec.traffic.min_interval_ms
-    return "the last write is too recent" if soon and not (move.first or move.emergency) else None
+    return "the last write is too recent" if soon and not move.unpaced else None
 
 
 FALL_GUARDS: tuple[RegionGuard, ...] = (
     frozen,
+    pinned,
     mode,
     starting,
     last_region,
+    stranded,
     correlated_fault,
     advantage,
     cooldown,
+    survivors_capacity,
 )
-EVACUATION_GUARDS: tuple[RegionGuard, ...] = (frozen, suspicious, last_region)
+EVACUATION_GUARDS: tuple[RegionGuard, ...] = (frozen, suspicious, last_region, stranded)
 RETURN_GUARDS: tuple[RegionGuard, ...] = (
     frozen,
+    pinned,
     mode_of_return,
     failback_off,
     evacuated,
@@ -196,30 +239,6 @@ def first_objection(guards: tuple[RegionGuard, ...], s: Situation, name: str) ->
 def write_objection(s: Situation, move: Move) -> str | None:
     """The sentence of the first write guard that speaks."""
     return next((sentence for guard in WRITE_GUARDS if (sentence := guard(s, move)) is not None), None)
-
-
-def correlated(s: Situation) -> str | None:
-    """Did max(2, 60 %) of the regions turn bad within two minutes? Definitive outages do not count.
-
-    A region that is out of traffic turned bad when it fell: what its few probes say since comes and goes.
-    """
-    turned = sorted(
-        (since, name)
-        for name, region in s.memory.regions.items()
-        if (since := _turned_bad(region)) is not None and not s.assessments[name].definitive
-    )
-    enough = max(2, -(-len(s.spec.regions) * CORRELATED_SHARE.numerator // CORRELATED_SHARE.denominator))
-    for (since, _), (until, _) in zip(turned, turned[enough - 1 :], strict=False):
-        if until - since <= CORRELATED_WITHIN_MS:
-            names = ", ".join(sorted(name for _, name in turned))
-            return f"correlated fault: {names} turned bad together, so no region's own fault"
-    return None
-
-
-def _turned_bad(region: RegionMemory) -> int | None:
-    if region.phase in OUT_OF_TRAFFIC:
-        return region.fell_ms if region.bad_since_ms is not None else None
-    return region.bad_since_ms
 
 
 def better_exists(s: Situation, name: str) -> bool:

@@ -4,8 +4,10 @@ unknown     the observer suspects itself: it reaches fewer than half of the othe
 failed now  REACH down at every trusted observer, two at least, or one plus a bad kind or a failing probe
 unknown     the region is starting: it never had a ready replica, and its grace is not over
 failed now  no replica is ready and the newest probe of every path failed
-failed      two kinds bad, one of them user-visible; or OUTCOME bad at two sensors; or OUTCOME bad for 60 s on
-            200 samples, or PROBE for 60 s on 50, while another region is clearly better
+failed      two kinds bad, one of them user-visible, as two observers see it; or OUTCOME bad at two sensors,
+            eight times at each
+failed      another region is clearly better, and OUTCOME has been bad for 60 s on 200 samples, or PROBE for 60 s
+            on 50, or (slow) the slow pair of windows has burned at two sensors for 60 s
 unknown     fewer than two kinds have an opinion, or neither API server nor Prometheus answers
 degraded    any kind below good
 healthy     every kind good
@@ -20,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from leeward.core import kinds
+from leeward.core import kinds, responses
 from leeward.core.kinds import USER_VISIBLE, Kind, Level, Opinion, Rules
 from leeward.core.memory import Memory, RegionMemory
 from leeward.core.phases import OUT_OF_TRAFFIC
@@ -28,6 +30,7 @@ from leeward.core.snapshot import Counts, RegionReadings, Snapshot
 from leeward.core.spec import ModelSpec, RegionSpec
 from leeward.core.verdict import Verdict
 
+PROOF = 8  # bad responses at each of two sensors: five of thirty may be a burst of seconds
 LONG_BAD_MS = 60_000
 LONG_BAD_SAMPLES: Mapping[Kind, int] = {Kind.OUTCOME: 200, Kind.PROBE: 50}
 
@@ -42,6 +45,13 @@ class Assessment:
     reason: str
     score: Fraction | None
     opinions: tuple[Opinion, ...]
+    slow: bool = False  # failed, but by few errors for long: left only for regions that can carry it
+
+    @property
+    def harm(self) -> Fraction:
+        """The share of requests that goes wrong here, as the worst kind that users see has counted it."""
+        seen = (o.share for o in self.opinions if o.kind in USER_VISIBLE and o.level is not Level.GOOD)
+        return max(seen, default=Fraction(0))
 
     @property
     def clean(self) -> bool:
@@ -134,9 +144,9 @@ def _opinions(
     trusted = None if memory.suspected_ms is None else now_ms - memory.suspected_ms
     slow = read.latency if read.latency and kinds.fresh(read.latency.age_ms, rules.stale_scrape_ms) else None
     found = (
-        kinds.outcome(read.outcomes, rules, back),
-        kinds.latency(slow, rules, back),
-        kinds.probe(read.probes, bool(read.probe_failing), rules, back, trusted),
+        responses.outcome(read.outcomes, rules, back, region.name),
+        responses.latency(slow, rules, back),
+        responses.probe(read.probes, bool(read.probe_failing), rules, back, trusted),
         kinds.ready(read.ready, region.replicas_min, rules),
         kinds.reach(read.reach, rules),
     )
@@ -170,19 +180,22 @@ def _assess_region(
 ) -> Assessment:
     mine, past = fleet[region.name], memory.region(region.name)
     score = min((o.score for o in mine), default=None)
-    verdict, definitive, reason = Verdict.UNKNOWN, False, suspicion
-    if reason is None:
-        starting = _starting(spec, past, mine, now_ms)
-        reason = _cut_off(mine, read) or (None if starting else _crashed(mine, read))
-        verdict, definitive = Verdict.FAILED, reason is not None
-        if reason is None and starting:
-            verdict, reason = Verdict.UNKNOWN, "starting: no replica has been ready yet"
-    if reason is None:
-        reason = _corroborated(mine) or _long_bad(spec, region.name, fleet, past, now_ms)
-        verdict = Verdict.FAILED
-    if reason is None:
-        verdict, reason = _lesser(mine, read)
-    return Assessment(region.name, verdict, definitive, reason, score, mine)
+    if suspicion is not None:
+        return Assessment(region.name, Verdict.UNKNOWN, False, suspicion, score, mine)
+    starting = _starting(spec, past, mine, now_ms)
+    gone = _cut_off(mine, read) or (None if starting else _crashed(mine, read))
+    if gone is not None:
+        return Assessment(region.name, Verdict.FAILED, True, gone, score, mine)
+    if starting:
+        return Assessment(region.name, Verdict.UNKNOWN, False, "starting: no replica has been ready yet", score, mine)
+    better = _others_better(spec, region.name, fleet)
+    reason = _corroborated(mine) or (_long_bad(mine, past, now_ms) if better else None)
+    if reason is not None:
+        return Assessment(region.name, Verdict.FAILED, False, reason, score, mine)
+    reason = _slow_failure(spec, mine, past, now_ms) if better else None
+    if reason is not None:
+        return Assessment(region.name, Verdict.FAILED, False, reason, score, mine, slow=True)
+    return Assessment(region.name, *_lesser(mine, read), score, mine)
 
 
 def _crashed(mine: tuple[Opinion, ...], read: RegionReadings) -> str | None:
@@ -194,12 +207,17 @@ def _cut_off(mine: tuple[Opinion, ...], read: RegionReadings) -> str | None:
     down = next((o for o in mine if o.kind is Kind.REACH), None)
     if down is None or down.level is not Level.BAD:
         return None
-    others = [o.kind.value for o in mine if o.level is Level.BAD and o is not down]
-    if read.probe_failing and Kind.PROBE.value not in others:
-        others.append(Kind.PROBE.value)
     if down.bad_sensors >= 2:
         return down.sentence
+    others = [o.kind.value for o in mine if _agrees(o, down)]
+    if read.probe_failing and Kind.PROBE.value not in others:
+        others.append(Kind.PROBE.value)
     return f"{down.sentence}; {', '.join(others)} bad too" if others else None
+
+
+def _agrees(other: Opinion, down: Opinion) -> bool:
+    """Another kind that is bad, and not only in the eyes of the same observer."""
+    return other is not down and other.level is Level.BAD and not set(other.sensors) <= set(down.sensors)
 
 
 def _starting(spec: ModelSpec, past: RegionMemory, mine: tuple[Opinion, ...], now_ms: int) -> bool:
@@ -215,22 +233,24 @@ def shows_ready(opinions: tuple[Opinion, ...]) -> bool:
 
 def _corroborated(mine: tuple[Opinion, ...]) -> str | None:
     bad = [o for o in mine if o.level is Level.BAD]
-    if any(o.kind is Kind.OUTCOME and o.bad_sensors >= 2 for o in bad):
+    if any(o.kind is Kind.OUTCOME and o.bad_sensors >= 2 and o.proof >= PROOF for o in bad):
         return next(o.sentence for o in bad if o.kind is Kind.OUTCOME)
-    if len(bad) >= 2 and any(o.kind in USER_VISIBLE for o in bad):
+    observers = {sensor for o in bad for sensor in o.sensors}
+    if len(bad) >= 2 and len(observers) >= 2 and any(o.kind in USER_VISIBLE for o in bad):
         return "; ".join(o.sentence for o in bad)
     return None
 
 
-def _long_bad(
-    spec: ModelSpec, name: str, fleet: dict[str, tuple[Opinion, ...]], past: RegionMemory, now_ms: int
-) -> str | None:
-    since = {Kind.OUTCOME: past.outcome_bad_since_ms, Kind.PROBE: past.probe_bad_since_ms}
+def _others_better(spec: ModelSpec, name: str, fleet: dict[str, tuple[Opinion, ...]]) -> bool:
+    """Is another region clearly better, as far as two kinds tell?"""
     mine = min((o.score for o in fleet[name]), default=Fraction(0))
     scores = [min(o.score for o in ops) for other, ops in fleet.items() if other != name and len(ops) >= 2]
-    if not any(score >= mine + spec.guards.advantage for score in scores):
-        return None
-    for opinion in fleet[name]:
+    return any(score >= mine + spec.guards.advantage for score in scores)
+
+
+def _long_bad(mine: tuple[Opinion, ...], past: RegionMemory, now_ms: int) -> str | None:
+    since = {Kind.OUTCOME: past.outcome_bad_since_ms, Kind.PROBE: past.probe_bad_since_ms}
+    for opinion in mine:
         began = since.get(opinion.kind)
         enough = opinion.level is Level.BAD and opinion.samples >= LONG_BAD_SAMPLES.get(opinion.kind, 0)
         if enough and began is not None and now_ms - began >= LONG_BAD_MS:
@@ -238,13 +258,28 @@ def _long_bad(
     return None
 
 
-def _lesser(mine: tuple[Opinion, ...], read: RegionReadings) -> tuple[Verdict, str]:
+def _slow_failure(spec: ModelSpec, mine: tuple[Opinion, ...], past: RegionMemory, now_ms: int) -> str | None:
+    """Errors at six times the budget or more, at two sensors, for long, and to this moment."""
+    opinion = next((o for o in mine if burns(o)), None)
+    began, hold_ms = past.burning_since_ms, spec.guards.slow_failure_hold_ms
+    if opinion is None or opinion.newest is Level.GOOD or began is None or now_ms - began < hold_ms:
+        return None
+    return f"{opinion.sentence}, for {hold_ms // 1000} s"
+
+
+def burns(opinion: Opinion) -> bool:
+    """Do two sensors see too many errors for too long?"""
+    return opinion.kind is Kind.OUTCOME and opinion.burning_sensors >= 2
+
+
+def _lesser(mine: tuple[Opinion, ...], read: RegionReadings) -> tuple[Verdict, bool, str]:
+    """What is neither failed nor starting; never definitive."""
     if len(mine) < 2:
         heard = ", ".join(o.kind.value for o in mine) or "nothing"
-        return Verdict.UNKNOWN, f"fewer than two kinds have a fresh reading ({heard})"
+        return Verdict.UNKNOWN, False, f"fewer than two kinds have a fresh reading ({heard})"
     if read.api_answers is False and read.metrics_answer is False:
-        return Verdict.UNKNOWN, "neither the API server nor Prometheus answers"
+        return Verdict.UNKNOWN, False, "neither the API server nor Prometheus answers"
     below = [o for o in mine if o.level is not Level.GOOD]
     if below:
-        return Verdict.DEGRADED, "; ".join(o.sentence for o in below)
-    return Verdict.HEALTHY, f"{', '.join(o.kind.value for o in mine)} good"
+        return Verdict.DEGRADED, False, "; ".join(o.sentence for o in below)
+    return Verdict.HEALTHY, False, f"{', '.join(o.kind.value for o in mine)} good"

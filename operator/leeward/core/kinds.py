@@ -11,9 +11,9 @@ were bad; good when the bound is at most the kind's good share; fair between. Th
 1 (good) to 0 (bad) in steps of a twentieth. For OUTCOME and PROBE, with error budget b, good is b and bad is
 14.4 b kept between 5 % and 50 %; for LATENCY good is 1 − percentile and bad four times that.
 
-The shortest window with 20 samples speaks. After a fall, windows that reach back beyond it are void: they
-tell of the outage that is over. *Clean* is stricter than good: it is what leads back to healthy.
-Absurd and stale readings are no readings. No reading is no opinion, never a bad one.
+How the counted kinds are judged window by window stands in responses.py; READY and REACH are here. *Clean* is
+stricter than good: it is what leads back to healthy. Absurd and stale readings are no readings. No reading is
+no opinion, never a bad one.
 """
 
 from collections.abc import Iterable
@@ -23,11 +23,12 @@ from fractions import Fraction
 
 from leeward.core.snapshot import Counts, LoadReading, ReachReading, ReadyReading, Tally
 from leeward.core.spec import ModelSpec
-from leeward.core.wilson import lower_bound, upper_bound
+from leeward.core.wilson import lower_bound
 
 MIN_SAMPLES = 20
-RECOVERY_SAMPLES = 73  # the fewest with which 0 bad shows an upper bound of at most 5 %
 REACH_DOWN_MS = 3_000
+FALL_MARGIN_MS = 15_000  # until the gateways have the new weights and what was under way has ended
+SLOW_BURN = 6  # times the error budget
 ENGINE = "engine"
 
 
@@ -54,7 +55,12 @@ USER_VISIBLE = frozenset({Kind.OUTCOME, Kind.LATENCY, Kind.PROBE})
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """One kind's opinion of one region. `bad_sensors` and `samples` count what speaks for bad."""
+    """One kind's opinion of one region. `bad_sensors` and `samples` count what speaks for bad.
+
+    `sensors` are the observers that call it bad, `share` is the share of requests that are, as counted;
+    `burning_sensors` are those at which errors are too many for long, bad ones included; `newest` is the
+    worst level by the shortest windows alone; `proof` is how many bad ones two sensors have counted.
+    """
 
     kind: Kind
     level: Level
@@ -63,6 +69,11 @@ class Opinion:
     sentence: str
     bad_sensors: int = 0
     samples: int = 0
+    sensors: tuple[str, ...] = ()
+    burning_sensors: int = 0
+    share: Fraction = Fraction(0)
+    newest: Level = Level.GOOD
+    proof: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +98,7 @@ class Rules:
     """A spec's thresholds, worked out once a tick."""
 
     errors: Bounds
+    slow_share: Fraction
     slowness: Bounds
     stale_scrape_ms: int
     stale_ms: int
@@ -101,6 +113,7 @@ class Rules:
         interval = max(spec.interval_ms, 1)
         return cls(
             Bounds(min(budget, bad), bad),
+            min(SLOW_BURN * budget, bad) if budget else Fraction(1, 50),
             Bounds(min(slow, slow_bad), slow_bad),
             3 * max(interval, spec.scrape_interval_ms),
             3 * interval,
@@ -113,88 +126,21 @@ def fresh(age_ms: int, limit_ms: int) -> bool:
 
 
 def windows(counts: Counts, reach_back_ms: int | None) -> tuple[Tally, ...]:
-    """A sensor's sound tallies, shortest first; none but the shortest reaches back too far."""
+    """A sensor's sound tallies, shortest first; none but the shortest reaches back too far.
+
+    A window ends where it was counted, `age_ms` ago, and requests that were under way at a fall still end
+    after it: a window counts again once it begins FALL_MARGIN_MS after the fall.
+    """
     sound = sorted((t for t in counts.tallies if t.window_ms > 0 and 0 <= t.bad <= t.total), key=lambda t: t.window_ms)
     if reach_back_ms is None:
         return tuple(sound)
-    return tuple(t for t in sound if t is sound[0] or t.window_ms <= reach_back_ms)
+    reach = reach_back_ms - counts.age_ms - FALL_MARGIN_MS
+    return tuple(t for t in sound if t is sound[0] or t.window_ms <= reach)
 
 
 def shortest_with(tallies: Iterable[Tally], samples: int) -> Tally | None:
     """The shortest window with enough samples."""
     return next((tally for tally in tallies if tally.total >= samples), None)
-
-
-def outcome(sensors: tuple[Counts, ...], rules: Rules, reach_back_ms: int | None) -> Opinion | None:
-    """The worst sensor speaks; how many sensors agree on bad is kept."""
-    heard = []
-    for counts in sensors:
-        tallies = windows(counts, reach_back_ms)
-        tally = shortest_with(tallies, MIN_SAMPLES)
-        if tally is not None:
-            recovered = _recovered(tallies, rules.errors)
-            heard.append((*rules.errors.judge(tally), counts.sensor, tally, recovered))
-    if not heard:
-        return None
-    level, score, _, worst, _ = min(heard, key=lambda h: (h[0], h[1], h[2]))
-    bad = [(sensor, tally) for lev, _, sensor, tally, _ in heard if lev is Level.BAD]
-    shown = bad or [(sensor, tally) for lev, _, sensor, tally, _ in heard if lev is level][:1]
-    sentence = " and ".join(f"{_share(tally, 'responses bad')} at {sensor}" for sensor, tally in shown)
-    clean = all(lev is Level.GOOD and recovered for lev, _, _, _, recovered in heard)
-    samples = max((tally.total for _, tally in bad), default=worst.total)
-    return Opinion(Kind.OUTCOME, level, score, clean, sentence, len(bad), samples)
-
-
-def _recovered(tallies: tuple[Tally, ...], bounds: Bounds) -> bool:
-    """Could as many as max(b, 5 %) still be bad? Asked only where the samples can answer."""
-    tally = shortest_with(tallies, RECOVERY_SAMPLES)
-    return tally is None or upper_bound(tally.bad, tally.total) <= max(bounds.good, Fraction(1, 20))
-
-
-def latency(counts: Counts | None, rules: Rules, reach_back_ms: int | None) -> Opinion | None:
-    """Share of requests slower than the objective."""
-    tally = counts and shortest_with(windows(counts, reach_back_ms), MIN_SAMPLES)
-    if not tally:
-        return None
-    level, score = rules.slowness.judge(tally)
-    sentence = _share(tally, "requests slower than the objective")
-    good, bad = level is Level.GOOD, level is Level.BAD
-    return Opinion(Kind.LATENCY, level, score, good, sentence, int(bad), tally.total)
-
-
-def probe(
-    sensors: tuple[Counts, ...], failing: bool, rules: Rules, reach_back_ms: int | None, trusted_ms: int | None
-) -> Opinion | None:
-    """All paths pooled. Few probes can say good or fair, never bad; a newest probe that failed is fair.
-
-    `trusted_ms` is how long the observer has trusted itself again: probes that it made before tell of itself.
-    """
-    tallies = _pooled(sensors, reach_back_ms)
-    if trusted_ms is not None:
-        tallies = tuple(tally for tally in tallies if tally.window_ms <= trusted_ms)
-    if not tallies:
-        return None
-    tally = shortest_with(tallies, MIN_SAMPLES) or tallies[-1]
-    level, score = rules.errors.judge(tally)
-    if tally.total < MIN_SAMPLES and level is Level.BAD:
-        level, score = Level.FAIR, Fraction(1, 2)
-    if failing and level is Level.GOOD:
-        level, score = Level.FAIR, Fraction(1, 2)
-    clean = level is Level.GOOD and not failing and tallies[0].bad == 0
-    sentence = _share(tally, "probes bad")
-    return Opinion(Kind.PROBE, level, score, clean, sentence, int(level is Level.BAD), tally.total)
-
-
-def _pooled(sensors: tuple[Counts, ...], reach_back_ms: int | None) -> tuple[Tally, ...]:
-    by_window: dict[int, list[Tally]] = {}
-    for counts in sensors:
-        for tally in windows(counts, reach_back_ms):
-            by_window.setdefault(tally.window_ms, []).append(tally)
-    pooled = (
-        Tally(window, sum(t.bad for t in group), sum(t.total for t in group))
-        for window, group in sorted(by_window.items())
-    )
-    return tuple(tally for tally in pooled if tally.total > 0)
 
 
 def ready(reading: ReadyReading | None, replicas_min: int, rules: Rules) -> Opinion | None:
@@ -209,7 +155,8 @@ def ready(reading: ReadyReading | None, replicas_min: int, rules: Rules) -> Opin
         return Opinion(Kind.READY, Level.GOOD, Fraction(1), True, sentence)
     level = Level.FAIR if reading.ready else Level.BAD
     score = Fraction(reading.ready, wanted)
-    return Opinion(Kind.READY, level, score, False, sentence, int(level is Level.BAD), 1)
+    bad = level is Level.BAD
+    return Opinion(Kind.READY, level, score, False, sentence, int(bad), 1, ("the API server",) if bad else ())
 
 
 def sound_ready(reading: ReadyReading | None, rules: Rules) -> bool:
@@ -228,7 +175,9 @@ def reach(readings: tuple[ReachReading, ...], rules: Rules) -> Opinion | None:
     if down:
         sentence = f"gateway does not answer {', '.join(down)}"
         level = Level.FAIR if answered else Level.BAD
-        return Opinion(Kind.REACH, level, Fraction(int(answered), 2), False, sentence, len(down), len(down))
+        score = Fraction(int(answered), 2)
+        sensors = tuple(observer.removeprefix("via ") for observer in down)
+        return Opinion(Kind.REACH, level, score, False, sentence, len(down), len(down), sensors)
     if any(r.failing_ms == 0 for r in sound):
         return Opinion(Kind.REACH, Level.GOOD, Fraction(1), True, "gateway answers")
     return None
@@ -245,7 +194,3 @@ def saturated(load: LoadReading | None, concurrency: int, rules: Rules) -> bool:
     if load is None or not fresh(load.age_ms, rules.stale_ms):
         return False
     return load.waiting > 0 and concurrency > 0 and 10 * load.running >= 9 * concurrency
-
-
-def _share(tally: Tally, what: str) -> str:
-    return f"{tally.bad} of {tally.total} {what} in {tally.window_ms // 1000} s"

@@ -37,7 +37,7 @@ class RegionMemory:
     penalty: int = 0  # at penalty_at_ms; see penalty_now
     penalty_at_ms: int = 0
     flapping: bool = False  # penalty reached its stop and has not come down to resume
-    fell_ms: int | None = None  # windows that reach back beyond the last fall are void
+    fell_ms: int | None = None  # windows that reach back beyond the last fall, or the first start, are void
     first_seen_ms: int = 0
     been_ready: bool = False
     replicas: int = 0  # wanted, as last decided
@@ -49,11 +49,14 @@ class RegionMemory:
     clean_ms: int = 0  # good time so far; unknown neither adds nor resets
     outcome_bad_since_ms: int | None = None
     probe_bad_since_ms: int | None = None
+    burning_since_ms: int | None = None  # the slow pair of windows, at two sensors
     bad_since_ms: int | None = None  # any kind bad, without a break
     baked_ms: int = 0  # healthy time of the ramp step since its weight arrived
     step_requests_milli: int = 0
     ready_known: int | None = None  # last positive count
     demand_milli: int | None = None  # smoothed rate that enters here, in thousandths per second
+    peaks_milli: tuple[int, ...] = ()  # the highest rate in each 15 s of the last 5 m, newest last
+    peak_since_ms: int = 0  # when the newest of them began
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,13 @@ region has no traffic: OUTCOME has no opinion then, and PROBE, READY and REACH s
 
 from dataclasses import replace
 
-from leeward.core.health import Assessment, shows_ready
+from leeward.core.health import Assessment, burns, shows_ready
 from leeward.core.kinds import Kind, Level
 from leeward.core.memory import RegionMemory
 from leeward.core.spec import ModelSpec
 from leeward.core.verdict import Verdict
 
-VOTES = 3
+VOTES, MAJORITY = 3, 2
 
 
 def settle(spec: ModelSpec, past: RegionMemory, seen: Assessment, now_ms: int, elapsed_ms: int) -> RegionMemory:
@@ -28,6 +28,7 @@ def settle(spec: ModelSpec, past: RegionMemory, seen: Assessment, now_ms: int, e
     shown = settled
     if seen.verdict is Verdict.UNKNOWN and settled is not Verdict.FAILED:
         shown = Verdict.UNKNOWN
+    ready = past.been_ready or shows_ready(seen.opinions)
     region = replace(
         past,
         settled=settled,
@@ -35,9 +36,11 @@ def settle(spec: ModelSpec, past: RegionMemory, seen: Assessment, now_ms: int, e
         votes=votes,
         clean_ms=clean_ms,
         since_ms=past.since_ms if settled is past.settled else now_ms,
-        been_ready=past.been_ready or shows_ready(seen.opinions),
+        been_ready=ready,
+        fell_ms=now_ms if ready and not past.been_ready and past.votes else past.fell_ms,
         outcome_bad_since_ms=_since(past.outcome_bad_since_ms, seen.level(Kind.OUTCOME) is Level.BAD, now_ms),
         probe_bad_since_ms=_since(past.probe_bad_since_ms, seen.level(Kind.PROBE) is Level.BAD, now_ms),
+        burning_since_ms=_since(past.burning_since_ms, any(map(burns, seen.opinions)), now_ms),
         bad_since_ms=_since(past.bad_since_ms, _turned_bad(seen), now_ms),
     )
     return _with_reason(spec, past, region, seen)
@@ -52,7 +55,7 @@ def _clean_time(past: RegionMemory, seen: Assessment, elapsed_ms: int) -> int:
 
 def _settled(spec: ModelSpec, before: Verdict, votes: tuple[Verdict, ...], seen: Assessment, clean_ms: int) -> Verdict:
     failed = votes.count(Verdict.FAILED)
-    if seen.definitive or failed >= 2:
+    if seen.definitive or failed >= MAJORITY:
         return Verdict.FAILED
     clean_after = {
         Verdict.FAILED: spec.failback.clean_after_failed_ms,
@@ -61,13 +64,14 @@ def _settled(spec: ModelSpec, before: Verdict, votes: tuple[Verdict, ...], seen:
     healed = seen.clean and clean_ms >= clean_after.get(before, 0)
     if before is Verdict.FAILED and not healed:
         return Verdict.FAILED
-    if failed + votes.count(Verdict.DEGRADED) >= 2 and not healed:
+    if failed + votes.count(Verdict.DEGRADED) >= MAJORITY and not healed:
         return Verdict.DEGRADED
     return Verdict.HEALTHY if healed or before is Verdict.HEALTHY else before
 
 
 def _turned_bad(seen: Assessment) -> bool:
-    return seen.verdict is not Verdict.UNKNOWN and any(o.level is Level.BAD for o in seen.opinions)
+    """Errors that burn count: else a fault of many regions would look like one of each while it fades."""
+    return seen.verdict is not Verdict.UNKNOWN and any(o.level is Level.BAD or burns(o) for o in seen.opinions)
 
 
 def _since(before: int | None, holds: bool, now_ms: int) -> int | None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from leeward.core import kinds
-from leeward.core.demand import remember_rate
+from leeward.core.demand import MARGIN, entry_demand, remember_rate
 from leeward.core.health import Assessment, assess, readings_by_region, self_suspicion
 from leeward.core.kinds import Rules
 from leeward.core.memory import Memory, RegionMemory
@@ -37,6 +38,31 @@ class Situation:
         rows += [row for row in self.rows.values() if row is not None]
         return not rows or any(row.get(name, 0) > 0 for row in rows)
 
+    def sends(self, entry: str, name: str) -> bool:
+        """Does this entry send anything there, in what was read or last decided?"""
+        rows = [dict(self.memory_rows.get(entry, ())), self.rows[entry] or {}]
+        return any(row.get(name, 0) > 0 for row in rows)
+
+    def carried(self) -> dict[str, Fraction]:
+        """Requests per second that each region should get by the rows in force, without the margin of demand."""
+        demand = entry_demand(self.spec, self.memory.regions)
+        load = dict.fromkeys(self.spec.region_names, Fraction(0))
+        for entry, wanted in demand.items():
+            for name, weight in dict(self.memory_rows.get(entry, (self.rows[entry] or {}).items())).items():
+                if name in load:
+                    load[name] += wanted / MARGIN * weight / 100
+        return load
+
+    @property
+    def memory_rows(self) -> dict[str, tuple[tuple[str, int], ...]]:
+        """The rows last decided."""
+        return dict(self.memory.weights)
+
+    @property
+    def pinned(self) -> bool:
+        """Are a person's weights in force?"""
+        return self.snapshot.pin is not None and self.now_ms < self.snapshot.pin.until_ms
+
     def serves(self, name: str) -> bool:
         """Is the region known to be able to take traffic?"""
         region = self.memory.region(name)
@@ -57,7 +83,7 @@ def survey(spec: ModelSpec, snapshot: Snapshot, memory: Memory, now_ms: int) -> 
     readings = readings_by_region(spec, snapshot)
     rules = Rules.of(spec)
     regions = {
-        name: _remember(settle(spec, past.region(name), seen, now_ms, elapsed), readings[name], rules)
+        name: _remember(settle(spec, past.region(name), seen, now_ms, elapsed), readings[name], rules, now_ms)
         for name, seen in assessments.items()
     }
     suspicion = self_suspicion(snapshot, rules)
@@ -125,9 +151,9 @@ def _no_later_than(region: RegionMemory, now_ms: int) -> RegionMemory:
     )
 
 
-def _remember(region: RegionMemory, readings: RegionReadings, rules: Rules) -> RegionMemory:
+def _remember(region: RegionMemory, readings: RegionReadings, rules: Rules, now_ms: int) -> RegionMemory:
     """Last positive ready count, and the rate that enters."""
     ready = readings.ready
     if ready is not None and kinds.sound_ready(ready, rules) and ready.ready > 0:
         region = replace(region, ready_known=ready.ready)
-    return remember_rate(region, readings.entry_requests_per_second)
+    return remember_rate(region, readings.entry_requests_per_second, now_ms)

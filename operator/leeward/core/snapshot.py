@@ -76,6 +76,7 @@ class RegionReadings:
     api_answers: bool | None = None  # CONTROL: says unknown only
     metrics_answer: bool | None = None  # CONTROL
     entry_requests_per_second: Fraction | None = None  # demand that enters at this region's gateway
+    revision: str | None = None  # what is deployed there, comparable between regions
 
 
 Row = tuple[tuple[str, int], ...]
@@ -83,6 +84,14 @@ Row = tuple[tuple[str, int], ...]
 
 Matrix = tuple[tuple[str, Row], ...]
 """Entry × serving: one row per entry gateway, in the order of the spec."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A person's weights, in force until `until_ms`. Entries that it does not name are left to the rules."""
+
+    weights: Matrix
+    until_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +108,4 @@ class Snapshot:
     weights: Matrix = ()
     observer_queries_fail: bool = False
     evacuated: tuple[str, ...] = ()
+    pin: Pin | None = None

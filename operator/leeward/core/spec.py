@@ -33,13 +33,24 @@ class FailbackMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RegionSpec:
-    """One region of a model. `share` is in percent of all requests; 0 means spill only."""
+    """One region of a model. `share` is in percent of all requests; 0 means spill only.
+
+    `failure_domains` are key and value of what it shares with others: provider, grid, a dependency.
+    `served_by` names the regions that may serve what enters here (residency); None: all of them.
+    `distances` from here are in any one unit (round trips, or ranks); a region that is not named is far.
+    """
 
     name: str
     share: int
     replicas_min: int
     replicas_max: int
     failure_domains: tuple[tuple[str, str], ...] = ()
+    served_by: tuple[str, ...] | None = None
+    distances: tuple[tuple[str, int], ...] = ()
+
+    def may_send_to(self, serving: str) -> bool:
+        """A[entry][serving]: may requests that enter here be served there?"""
+        return self.served_by is None or serving in self.served_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +89,7 @@ class GuardLimits:
     flap_penalty_resume: int = 750
     observe_ticks_after_start: int = 3
     starting_grace_ms: int = 900_000  # a region that never had a ready replica is starting, not failed
+    slow_failure_hold_ms: int = 60_000  # errors too few for the fast rule must last so long
 
 
 @dataclass(frozen=True, slots=True)

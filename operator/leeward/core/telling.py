@@ -6,8 +6,8 @@ It is known by its kind and region, not by its sentence, so that a number that m
 
 from collections.abc import Iterable, Mapping
 
-from leeward.core import guards
 from leeward.core.capacity import Outlook, shown
+from leeward.core.correlation import correlated
 from leeward.core.memory import RegionMemory
 from leeward.core.phases import OUT_OF_TRAFFIC
 from leeward.core.plan import Note
@@ -39,9 +39,12 @@ def standing(s: Situation, turn: Turn, write_held: str | None, outlook: Outlook)
     notes += [Note("FailbackHeld", name, f"{name} stays out: {why}") for name, why in turn.waiting.items()]
     if write_held is not None:
         notes.append(Note("WeightsHeld", None, f"weights stay: {write_held}"))
+    if s.pinned and s.snapshot.pin is not None:
+        left_s = -(-(s.snapshot.pin.until_ms - s.now_ms) // 1000)
+        notes.append(Note("Pinned", None, f"weights are pinned by a person for another {left_s} s"))
     if s.suspicion is not None:
         notes.append(Note("ObserverSuspectsItself", None, s.suspicion, True))
-    fault = guards.correlated(s)
+    fault = correlated(s)
     if fault is not None:
         notes.append(Note("CorrelatedFault", None, fault, True))
     if outlook.strain:

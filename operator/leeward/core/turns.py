@@ -6,7 +6,7 @@ strength of a region that has just left.
 
 The ramp: a step goes on when it has been healthy for the bake since its weight arrived, and has seen enough
 requests or good probes. While the fleet is short, a quarter of the bake is enough. It goes bad when the
-region fails, or is degraded while another one is clearly better. A fall costs a penalty of 1,000, halved
+region fails, or a kind is bad or burns while another region is clearly better. A fall costs a penalty of 1,000, halved
 every 15 minutes.
 """
 
@@ -14,9 +14,12 @@ from dataclasses import dataclass, field, replace
 
 from leeward.core import guards
 from leeward.core.capacity import ramp_percent, ramp_steps
-from leeward.core.kinds import Kind, Rules, fresh
+from leeward.core.correlation import correlated
+from leeward.core.health import burns
+from leeward.core.kinds import Kind, Level, Rules, fresh
 from leeward.core.memory import FALL_PENALTY, KEPT_FAILOVERS, Memory, RegionMemory, penalty_now
 from leeward.core.phases import Phase, Trigger, advance
+from leeward.core.settle import MAJORITY
 from leeward.core.situation import Situation
 from leeward.core.spec import FailoverMode
 from leeward.core.verdict import Verdict
@@ -62,19 +65,24 @@ def _cooled(s: Situation, region: RegionMemory) -> RegionMemory:
 
 
 def _has_failed(s: Situation, name: str) -> bool:
+    """Failed, and by the votes of now: what a guard has held does not fall after it has come right by itself."""
     region = s.memory.region(name)
-    return region.verdict is Verdict.FAILED and region.phase is not Phase.DRAINED
+    still = s.assessments[name].definitive or region.votes.count(Verdict.FAILED) >= MAJORITY
+    return region.verdict is Verdict.FAILED and still and region.phase is not Phase.DRAINED
 
 
 def _step_went_bad(s: Situation, name: str) -> bool:
+    """Degraded by a kind that is bad, or that burns. One that is merely fair only holds up the bake."""
     region = s.memory.region(name)
-    degraded = region.phase is Phase.RECOVERING and region.verdict is Verdict.DEGRADED
-    return degraded and guards.better_exists(s, name)
+    if region.phase is not Phase.RECOVERING or region.verdict is not Verdict.DEGRADED:
+        return False
+    sick = any(o.level is Level.BAD or burns(o) for o in s.assessments[name].opinions)
+    return sick and guards.better_exists(s, name)
 
 
 def _fall(s: Situation, turn: Turn, names: list[str], trigger: Trigger) -> None:
-    for name in names:
-        objection = guards.first_objection(guards.FALL_GUARDS, s, name)
+    for name in sorted(names, key=lambda n: not s.assessments[n].definitive):
+        objection = _after_you(s, turn, name) or guards.first_objection(guards.FALL_GUARDS, s, name)
         if objection is not None:
             turn.held[name] = objection
             continue
@@ -83,6 +91,13 @@ def _fall(s: Situation, turn: Turn, names: list[str], trigger: Trigger) -> None:
         turn.apply(s, name, trigger, reason)
         turn.fell.append(name)
         turn.regions[name] = _penalized(s, turn.regions[name])
+
+
+def _after_you(s: Situation, turn: Turn, name: str) -> str | None:
+    """Guards look at what was before the tick: of falls that are no definitive outages, one a tick."""
+    if s.assessments[name].definitive or not turn.fell or not s.carries(name):
+        return None
+    return f"{turn.fell[0]} leaves first"
 
 
 def _penalized(s: Situation, region: RegionMemory) -> RegionMemory:
@@ -135,8 +150,8 @@ def _ramp(s: Situation, turn: Turn) -> None:
 
 
 def _stopped(s: Situation, name: str) -> bool:
-    passing = (guards.frozen, guards.mode_of_return, guards.observing)
-    return guards.first_objection(passing, s, name) is not None or guards.correlated(s) is not None
+    passing = (guards.frozen, guards.pinned, guards.mode_of_return, guards.observing)
+    return guards.first_objection(passing, s, name) is not None or correlated(s) is not None
 
 
 def _counted(s: Situation, name: str, region: RegionMemory) -> RegionMemory:
@@ -218,6 +233,6 @@ def _remember(s: Situation, turn: Turn) -> Memory:
         exemption = s.now_ms if guards.passes_over_cooldown(s) else memory.exemption_ms
         failovers = (*memory.failovers, s.now_ms)[-KEPT_FAILOVERS:]
         memory = replace(memory, failovers=failovers, exemption_ms=exemption)
-    correlated = guards.correlated(s)
+    fault = correlated(s)
     since = s.now_ms if memory.correlated_since_ms is None else memory.correlated_since_ms
-    return replace(memory, correlated_since_ms=None if correlated is None else since)
+    return replace(memory, correlated_since_ms=None if fault is None else since)

@@ -2,10 +2,11 @@
 
 A row starts from what was last decided. A row that a cluster holds differently (someone edited the route, or
 our write did not arrive) is put back to what was decided, without a further step, so that two small moves
-never become a big one. Weight in a region that is out of traffic leaves at once. A difference of less than
-two points is no reason to write, unless a ramp is under way, a cell goes to zero, or a region comes into or
-out of use. A row that could
-not be read moves with the others but is no reason to write; a cluster that answers and has no row is one.
+never become a big one. Weight in a region that is out of traffic, or where residency forbids it, leaves at
+once; so does every row that a person has pinned. A difference of less than two points is no reason to write,
+unless the weight of a recovering region rises, a cell goes to zero, or a region comes into or out of use. A
+row that could not be read moves with the others but is no reason to write; a cluster that answers and has no
+row is one.
 """
 
 from collections.abc import Mapping
@@ -60,23 +61,48 @@ def _guess(entry: str, known: list[Row]) -> Row:
     return known[0]
 
 
-def propose(s: Situation, turn: Turn, base: Rows, target: Rows) -> Proposal:
-    """The next rows, and every reason to write them."""
-    out = frozenset(n for n, region in turn.regions.items() if region.phase in OUT_OF_TRAFFIC)
-    ramping = any(region.phase is Phase.RECOVERING for region in turn.regions.values())
-    band = 1 if ramping else DEAD_BAND
+def propose(s: Situation, turn: Turn, base: Rows, target: Rows, pinned: Rows) -> Proposal:
+    """The next rows, and every reason to write them. `pinned` rows are a part of the target."""
+    out = _out(turn)
+    rising = frozenset(_ramping(turn))
     crossing = frozenset(n for n in turn.regions if _used(base, n) != _used(target, n)) | out
     drifted = tuple(entry for entry in base if _drifts(s, entry, base[entry]))
     rows: Rows = {}
     for entry, row in base.items():
         most = 0 if entry in drifted else max(1, s.spec.traffic.max_step)
-        written = _worth_a_step(row, target[entry], crossing, band)
-        rows[entry] = step_row(row, target[entry], out, most) if written else dict(row)
+        at_once = frozenset(row) if entry in pinned else out | _forbidden(s, entry)
+        written = entry in pinned or _worth_a_step(row, target[entry], crossing, rising)
+        rows[entry] = step_row(row, target[entry], at_once, most) if written else dict(row)
     urgent = tuple(sorted(name for name in out if _leaves(s, name, rows)))
     emergency = bool(turn.fell or turn.left or urgent)
     ordered = any(turn.regions[name].ordered for name in (*turn.left, *urgent, *_ramping(turn)))
-    reasons = _reasons(s, turn, rows, drifted, urgent)
-    return Proposal(rows, Move(emergency=emergency, ordered=ordered), drifted, reasons)
+    reasons = _reasons(s, turn, rows, drifted, urgent, pinned)
+    move = Move(emergency=emergency, ordered=ordered, pinned=bool(pinned), ramping=bool(rising))
+    return Proposal(rows, move, tuple(entry for entry in drifted if not _is_new(s, entry)), reasons)
+
+
+def _out(turn: Turn) -> frozenset[str]:
+    return frozenset(name for name, region in turn.regions.items() if region.phase in OUT_OF_TRAFFIC)
+
+
+def pinned_rows(s: Situation, turn: Turn) -> Rows:
+    """A person's rows while they are in force, without regions that are out or that residency forbids."""
+    if s.snapshot.pin is None or not s.pinned:
+        return {}
+    out = _out(turn)
+    rows = {}
+    for entry, weights in s.snapshot.pin.weights:
+        if entry in s.rows:
+            usable = {name: weight for name, weight in weights if name not in out | _forbidden(s, entry)}
+            row = normalized(usable, s.spec.region_names)
+            rows.update({} if row is None else {entry: row})
+    return rows
+
+
+def _forbidden(s: Situation, entry: str) -> frozenset[str]:
+    """Regions that may not serve what enters here."""
+    spec = next(region for region in s.spec.regions if region.name == entry)
+    return frozenset(name for name in s.spec.region_names if not spec.may_send_to(name))
 
 
 def _ramping(turn: Turn) -> list[str]:
@@ -91,13 +117,20 @@ def _drifts(s: Situation, entry: str, decided: Row) -> bool:
     return bool(s.memory.weights) and read != decided
 
 
+def _is_new(s: Situation, entry: str) -> bool:
+    """The regions of the spec are not those of the row that was last decided, if any was."""
+    return {name for name, _ in s.memory_rows.get(entry, ())} != set(s.spec.region_names)
+
+
 def _used(rows: Rows, name: str) -> bool:
     return any(row[name] for row in rows.values())
 
 
-def _worth_a_step(row: Row, target: Row, crossing: frozenset[str], band: int) -> bool:
+def _worth_a_step(row: Row, target: Row, crossing: frozenset[str], rising: frozenset[str]) -> bool:
     return any(
-        row[n] != target[n] and (n in crossing or target[n] == 0 or abs(row[n] - target[n]) >= band) for n in row
+        n in crossing or target[n] == 0 or abs(row[n] - target[n]) >= DEAD_BAND or (n in rising and row[n] < target[n])
+        for n in row
+        if row[n] != target[n]
     )
 
 
@@ -107,15 +140,19 @@ def _leaves(s: Situation, name: str, rows: Rows) -> bool:
 
 
 def _reasons(
-    s: Situation, turn: Turn, rows: Rows, drifted: tuple[str, ...], urgent: tuple[str, ...]
+    s: Situation, turn: Turn, rows: Rows, drifted: tuple[str, ...], urgent: tuple[str, ...], pinned: Rows
 ) -> tuple[str, ...]:
     gone = (*turn.fell, *turn.left)
     reasons = [f"{name} is out: {turn.regions[name].phase_reason}" for name in gone]
     reasons += [f"{name} is out and still has weight" for name in urgent if name not in gone]
-    reasons += [f"entry {entry} does not hold what was decided" for entry in drifted]
+    renewed = [entry for entry in drifted if _is_new(s, entry)]
+    if renewed:
+        reasons.append(f"regions have come or gone: entry {', '.join(renewed)} is written anew")
+    reasons += [f"entry {entry} does not hold what was decided" for entry in drifted if entry not in renewed]
     moving = [e for e in rows if s.rows[e] is not None and e not in drifted and rows[e] != s.rows[e]]
     if moving and not gone:
-        reasons.append(f"entry {', '.join(moving)} moves towards its target")
+        goal = "what a person has pinned" if set(moving) <= set(pinned) else "its target"
+        reasons.append(f"entry {', '.join(moving)} moves towards {goal}")
     return tuple(reasons)
 
 

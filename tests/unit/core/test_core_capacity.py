@@ -90,14 +90,43 @@ def test_the_ramp_always_ends_at_the_whole() -> None:
     assert ramp_steps(replace(SPEC, failback=FailbackSpec(steps=()))) == (100,)
 
 
-def test_demand_rises_at_once_and_falls_slowly() -> None:
-    region = remember_rate(RegionMemory(), Fraction(8))
-    assert remember_rate(region, Fraction(10)).demand_milli == 10_000
-    assert remember_rate(region, Fraction(0)).demand_milli == 7_000
-    assert remember_rate(region, None).demand_milli == 8_000
-    assert remember_rate(region, Fraction(-1)).demand_milli == 8_000
-    assert remember_rate(region, Fraction(10**40)).demand_milli == 8_000
-    assert remember_rate(replace(region, phase=Phase.DRAINED), None).demand_milli == 4_000
+def test_the_smoothed_rate_goes_an_eighth_of_the_way() -> None:
+    region = remember_rate(RegionMemory(), Fraction(8), 0)
+    assert remember_rate(region, Fraction(16), 0).demand_milli == 9_000
+    assert remember_rate(region, Fraction(0), 0).demand_milli == 7_000
+    for absurd in (None, Fraction(-1), Fraction(10**40)):
+        assert remember_rate(region, absurd, 0) == region
+    drained = replace(region, phase=Phase.DRAINED)
+    assert remember_rate(drained, None, 0) == replace(drained, demand_milli=4_000, peaks_milli=())
+
+
+def rates_over_time(*rates: int) -> RegionMemory:
+    """One rate every 5 s."""
+    region = RegionMemory()
+    for tick, rate in enumerate(rates):
+        region = remember_rate(region, Fraction(rate), 5_000 * tick)
+    return region
+
+
+@pytest.mark.parametrize(
+    ("rates", "demand"),
+    [
+        ([10] * 60, 11),
+        ([10] * 57 + [30] * 3, 18.26),  # one burst of 15 s: only the smoothed rate follows
+        ([10] * 54 + [30] * 6, 33),  # 30 s of it are demand
+        ([30] * 30 + [10] * 30, 33),  # what was needed three minutes ago still is
+        ([30] * 6 + [10] * 60, 11),
+    ],
+)
+def test_demand_is_the_p95_of_five_minutes(rates: list[int], demand: Fraction) -> None:
+    expected = entry_demand(SPEC, {"a": rates_over_time(*rates)})["a"]
+    assert float(expected) == pytest.approx(float(demand), abs=0.1)
+    assert len(rates_over_time(*rates).peaks_milli) <= 20
+
+
+def test_after_a_pause_old_peaks_do_not_count() -> None:
+    region = remember_rate(rates_over_time(*[30] * 60), Fraction(10), 3_600_000)
+    assert region.peaks_milli == (10_000,)
 
 
 @pytest.mark.parametrize(

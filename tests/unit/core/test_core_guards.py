@@ -13,11 +13,12 @@ from leeward.core.guards import Move
 from leeward.core.memory import Memory
 from leeward.core.plan import Plan
 from leeward.core.situation import survey
-from leeward.core.snapshot import RegionReadings
-from leeward.core.spec import FailoverMode, GuardLimits, ModelSpec
+from leeward.core.snapshot import Counts, RegionReadings, Tally
+from leeward.core.spec import CapacitySpec, FailoverMode, GuardLimits, ModelSpec
 from leeward.core.verdict import Verdict
 
 SPEC = three_regions(traffic=shares_policy())
+ROOMY = replace(SPEC, capacity=CapacitySpec(Fraction(40)))
 GRAY_A = (gray("a"), well("b"), well("c"))
 DEAD_A = (crashed("a"), well("b"), well("c"))
 
@@ -91,7 +92,7 @@ def test_the_last_region_that_serves_stays() -> None:
     [((gray("b"), well("c")), True), ((well("b"), well("c")), False), ((crashed("b"), well("c")), False)],
 )
 def test_correlated_fault(others: tuple[RegionReadings, ...], held: bool) -> None:
-    spec = replace(SPEC, guards=GuardLimits(cooldown_ms=0))
+    spec = replace(ROOMY, guards=GuardLimits(cooldown_ms=0))
     plan = last_plan(*[(gray("a"), *others)] * 2, spec=spec)
     assert (phase_of(plan, "a") == "active") is held
     assert any("correlated" in note.sentence for note in plan.notes if note.kind == "FailoverHeld") is held
@@ -99,7 +100,7 @@ def test_correlated_fault(others: tuple[RegionReadings, ...], held: bool) -> Non
 
 
 def test_regions_that_turn_bad_far_apart_are_not_correlated() -> None:
-    spec = replace(SPEC, guards=GuardLimits(cooldown_ms=0))
+    spec = replace(ROOMY, guards=GuardLimits(cooldown_ms=0))
     ticks = [GRAY_A] * 26 + [(gray("a"), gray("b"), well("c"))] * 2
     plan = last_plan(*ticks, spec=spec)
     assert (phase_of(plan, "a"), phase_of(plan, "b")) == ("drained", "drained")
@@ -112,8 +113,10 @@ def test_a_definitive_outage_passes_over_a_correlated_fault() -> None:
 
 
 def test_advantage() -> None:
-    everyone_fair = (gray("a", 20), gray("b", 9), gray("c", 9))
-    plan = last_plan(everyone_fair, everyone_fair)
+    """The others are fair: errors for half a minute, not yet for five."""
+    fair = (Tally(30_000, 27, 300), Tally(300_000, 27, 3_000))
+    b, c = (well(n, outcomes=(Counts(n, fair, 0), Counts("engine", fair, 0))) for n in "bc")
+    plan = last_plan(*[(gray("a"), b, c)] * 2)
     assert "no other region is clearly better" in plan.reason
 
 

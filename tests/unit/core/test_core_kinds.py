@@ -7,7 +7,7 @@ import pytest
 from readings import answers, counts
 from world import three_regions
 
-from leeward.core import kinds
+from leeward.core import kinds, responses
 from leeward.core.kinds import Level, Rules
 from leeward.core.snapshot import Counts, LoadReading, ReadyReading, Tally
 from leeward.core.spec import ModelSpec, Objectives
@@ -48,24 +48,28 @@ def test_bad_is_14_4_budgets_kept_between_5_and_50_percent(availability: str, go
 )
 def test_outcome_by_samples(bad: int, total: int, level: Level | None) -> None:
     one_window = Counts("a", (Tally(30_000, bad, total),), 0)
-    opinion = kinds.outcome((one_window,), RULES, None)
+    opinion = responses.outcome((one_window,), RULES, None)
     assert (opinion and opinion.level) == level
 
 
 def test_too_few_samples_widen_the_window() -> None:
-    opinion = kinds.outcome((counts("a", 5, 10),), RULES, None)
+    opinion = responses.outcome((counts("a", 5, 10),), RULES, None)
     assert opinion is not None
     assert "10 of 20 responses bad in 60 s" in opinion.sentence
 
 
 def test_a_fall_voids_windows_that_reach_back_beyond_it() -> None:
-    assert kinds.outcome((counts("a", 10, 10),), RULES, reach_back_ms=45_000) is None
+    assert responses.outcome((counts("a", 10, 10),), RULES, reach_back_ms=45_000) is None
 
 
 def test_two_sensors_that_agree_are_counted() -> None:
-    opinion = kinds.outcome((counts("a", 60, 300), counts("b", 0, 300), counts("engine", 60, 300)), RULES, None)
+    opinion = responses.outcome((counts("a", 60, 300), counts("b", 0, 300), counts("engine", 60, 300)), RULES, None)
     assert opinion is not None
-    assert (opinion.level, opinion.bad_sensors, opinion.samples) == (Level.BAD, 2, 300)
+    assert (opinion.level, opinion.bad_sensors, opinion.samples) == (
+        Level.BAD,
+        2,
+        9_000,
+    )  # the longest that is bad
 
 
 def test_score_falls_linearly_and_in_twentieths() -> None:
@@ -76,8 +80,8 @@ def test_score_falls_linearly_and_in_twentieths() -> None:
 
 
 def test_clean_outcome_excludes_five_percent() -> None:
-    few = kinds.outcome((Counts("a", (Tally(30_000, 0, 30), Tally(60_000, 3, 80)), 0),), RULES, None)
-    many = kinds.outcome((Counts("a", (Tally(30_000, 0, 300),), 0),), RULES, None)
+    few = responses.outcome((Counts("a", (Tally(30_000, 0, 30), Tally(60_000, 3, 80)), 0),), RULES, None)
+    many = responses.outcome((Counts("a", (Tally(30_000, 0, 300),), 0),), RULES, None)
     assert few is not None and many is not None
     assert (few.level, few.clean) == (Level.GOOD, False)
     assert many.clean
@@ -85,7 +89,7 @@ def test_clean_outcome_excludes_five_percent() -> None:
 
 def test_latency_is_bad_from_four_times_what_the_percentile_allows() -> None:
     for slow, level in ((20, Level.GOOD), (40, Level.FAIR), (80, Level.BAD)):
-        opinion = kinds.latency(counts("engine", slow, 300), RULES, None)
+        opinion = responses.latency(counts("engine", slow, 300), RULES, None)
         assert opinion is not None
         assert opinion.level is level
 
@@ -104,13 +108,13 @@ def test_latency_is_bad_from_four_times_what_the_percentile_allows() -> None:
 )
 def test_probes(tallies: list[tuple[int, int, int]], failing: bool, level: Level | None, clean: bool | None) -> None:
     sensor = Counts("direct", tuple(Tally(*tally) for tally in tallies), 0)
-    opinion = kinds.probe((sensor,), failing, RULES, None, None)
+    opinion = responses.probe((sensor,), failing, RULES, None, None)
     assert (opinion and opinion.level, opinion and opinion.clean) == (level, clean)
 
 
 def test_probes_made_while_the_observer_suspected_itself_do_not_count() -> None:
     sensor = counts("direct", 30, 30)
-    assert kinds.probe((sensor,), False, RULES, None, trusted_ms=29_000) is None
+    assert responses.probe((sensor,), False, RULES, None, trusted_ms=29_000) is None
 
 
 @pytest.mark.parametrize(
@@ -156,7 +160,7 @@ def test_reach(readings: list, level: Level | None, observers: int) -> None:
 
 @pytest.mark.parametrize("tally", [Tally(30_000, 5, 3), Tally(30_000, -1, 30), Tally(0, 3, 30), Tally(-30_000, 30, 30)])
 def test_absurd_tallies_are_no_readings(tally: Tally) -> None:
-    assert kinds.outcome((Counts("a", (tally,), 0),), RULES, None) is None
+    assert responses.outcome((Counts("a", (tally,), 0),), RULES, None) is None
 
 
 def test_saturated_needs_a_queue_and_full_slots() -> None:

@@ -1,6 +1,7 @@
 """The table, its diagram, and what it forbids."""
 
 from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +30,10 @@ def test_the_diagram_has_every_row() -> None:
     assert diagram().startswith("stateDiagram-v2\n    [*] --> active\n")
     assert diagram().count(":") == len(TABLE)
     assert "    active --> drained: fail\n" in diagram()
+
+
+def test_the_docs_show_the_diagram_that_is_in_force() -> None:
+    """docs/decisions.md has what phases.diagram() makes, and nothing else between its fences."""
+    text = (Path(__file__).resolve().parents[3] / "docs" / "decisions.md").read_text("utf-8")
+    shown = text.partition("```mermaid\n")[2].partition("```")[0]
+    assert shown == diagram()
