@@ -77,7 +77,7 @@ def main(click_context: click.Context, name: str) -> None:
 def show_tools() -> None:
     """Find the binaries, building from pinned Go modules what is missing."""
     found: dict[str, Path] = {}
-    _fail_clearly(lambda: bool(found.update(tools.ensure(console.print))))
+    _fail_clearly(lambda: bool(found.update(tools.ensure(console.print, tools.TOOLS + tools.TEST_TOOLS))))
     for name in ("karpenter", "envoy-gateway"):
         list(tools.manifests(name))
     for name, path in found.items():

@@ -61,6 +61,18 @@ TOOLS: tuple[Tool, ...] = (
     ),
 )
 
+# What tests need and no fleet does, so that no fleet waits for it.
+TEST_TOOLS: tuple[Tool, ...] = (
+    Tool("helm", "helm", "helm.sh/helm/v4/cmd/helm", from_path=False),
+    Tool(
+        "promtool",
+        "promtool",
+        "github.com/prometheus/prometheus/cmd/promtool",
+        tags="remove_all_sd,enable_kubernetes_sd",
+        from_path=False,
+    ),
+)
+
 MODULE_MANIFESTS: tuple[tuple[str, str, str], ...] = (
     # cache name, module whose folder holds them, pattern below it
     ("karpenter", "sigs.k8s.io/karpenter", "pkg/apis/crds/karpenter.sh_*.yaml"),
@@ -174,17 +186,13 @@ def build(tool: Tool, go: str) -> Path:
     return target
 
 
-def _missing() -> list[Tool]:
-    return [tool for tool in TOOLS if find(tool) is None]
-
-
-def ensure(tell: Callable[[str], None]) -> dict[str, Path]:
-    """Find or build every binary; `tell` gets a line per build with the time it took.
+def ensure(tell: Callable[[str], None], wanted: tuple[Tool, ...] = TOOLS) -> dict[str, Path]:
+    """Find or build the binaries; `tell` gets a line per build with the time it took.
 
     Raises:
         ToolError: a build failed or no toolchain is at hand.
     """
-    missing = _missing()
+    missing = [tool for tool in wanted if find(tool) is None]
     started = time.monotonic()
     go = go_toolchain() if missing else ""
     for index, tool in enumerate(missing, 1):
@@ -194,7 +202,7 @@ def ensure(tell: Callable[[str], None]) -> dict[str, Path]:
         tell(f"built {tool.name} in {time.monotonic() - begun:.0f} s")
     if missing:
         tell(f"built {len(missing)} binaries in {time.monotonic() - started:.0f} s; the next run builds nothing")
-    found = {tool.name: path for tool in TOOLS if (path := find(tool))}
+    found = {tool.name: path for tool in wanted if (path := find(tool))}
     return found | {"envoy": envoy()}
 
 
