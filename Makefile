@@ -17,7 +17,7 @@ SAY_SOURCE = sed -e 's/-r -$$/pyproject.toml/' -e '/^ *\#  *-c requirements/d'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup tools demo demo-quick test test-fast test-long lint fmt crds lock bench clean
+.PHONY: help setup tools demo demo-quick test test-fast test-long lint fmt crds charts lock bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,12 +49,13 @@ test-fast: setup ## The tests that need no fleet
 test-long: tools ## Storms and chaos, for a night
 	hack/test -m long
 
-lint: setup ## Style, format, types, layers, and drift of the CRDs
+lint: setup ## Style, format, types, layers, and drift of CRDs and charts
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	PYTHONPATH=$(TOOL_PATH) $(BIN)/lint-imports
 	$(BIN)/python hack/generate-crds --check
+	$(BIN)/python hack/generate-charts --check
 
 fmt: setup ## Format, and mend what can be mended without a person
 	$(BIN)/ruff check --fix
@@ -62,6 +63,10 @@ fmt: setup ## Format, and mend what can be mended without a person
 
 crds: setup ## Write crds/ from the models in operator/leeward/api
 	$(BIN)/python hack/generate-crds
+	$(BIN)/python hack/generate-charts
+
+charts: setup ## Write what charts and docs/install.md repeat: rights, CRDs, tables of values
+	$(BIN)/python hack/generate-charts
 
 lock: setup ## Write requirements/ from pyproject.toml (UPGRADE=--upgrade: the newest allowed)
 	$(call REQUIREMENTS,$(ALL)) | $(COMPILE) $(UPGRADE) --output-file requirements/dev.txt -

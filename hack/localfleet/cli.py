@@ -11,7 +11,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from localfleet import forward, layout, sandbox, tools
+from localfleet import forward, gitops, layout, sandbox, tools
 from localfleet.layout import DEFAULT_REGIONS, Fleet, Timing
 
 console = Console(highlight=False)
@@ -80,6 +80,7 @@ def show_tools() -> None:
     _fail_clearly(lambda: bool(found.update(tools.ensure(console.print, tools.TOOLS + tools.TEST_TOOLS))))
     for name in ("karpenter", "envoy-gateway"):
         list(tools.manifests(name))
+    _fail_clearly(lambda: bool(list(gitops.crds())))
     for name, path in found.items():
         console.print(f"{name:25} {path}")
 

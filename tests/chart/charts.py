@@ -2,6 +2,7 @@
 
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,9 @@ class Helm:
         assert not check or found.returncode == 0, f"helm {' '.join(arguments)}:\n{found.stderr}"
         return found
 
+    @cache  # noqa: B019 - one helm for the whole run
     def render(self, chart: str, *settings: str, name: str = "") -> list[Document]:
-        """The objects of a chart in the namespace leeward-system, as the release of its own name unless told otherwise."""
+        """The objects of a chart in the namespace leeward-system; the release has the name of its chart, or `name`."""
         given = [f"--set={setting}" for setting in ((IMAGE,) if chart == "leeward" else ()) + settings]
         text = self("template", name or chart, str(CHARTS / chart), "--namespace=leeward-system", *given).stdout
         return [found for found in yaml.safe_load_all(text) if found]

@@ -54,7 +54,9 @@ def test_no_right_opens_the_way_to_more(kind: str, group: str, resource: str, ve
     assert resource != "serviceaccounts/token"
     assert not resource.startswith("pods")
     if resource == "secrets":
-        assert (verb, kind.split()[0]) == ("get", "Role"), "one at a time, by name, in the operator's namespace"
+        assert (verb, kind.split(maxsplit=1)[0]) == ("get", "Role"), (
+            "one at a time, by name, in the operator's namespace"
+        )
 
 
 def test_secrets_can_be_named(helm: Helm) -> None:
