@@ -224,7 +224,7 @@ def _copy_manifests(name: str, go: str, target: Path) -> None:
 
 
 def manifests(name: str) -> Iterator[Path]:
-    """The CRD files of `karpenter`, `envoy-gateway` or `gitops` at the pinned version, copied once out of Go modules."""
+    """The CRD files of `karpenter`, `envoy-gateway` or `gitops` at the pinned versions, copied out of Go modules."""
     target = cache_folder() / "manifests" / f"{name}-{pin(name)}"
     if not target.exists():
         partial = target.with_name(f"{target.name}.partial-{os.getpid()}")
