@@ -215,7 +215,7 @@ class KubernetesCluster:
         )
         response = await self._client.call_api(*request, _request_timeout=self._deadline)
         text = await response.read()
-        answer: Any = json.loads(text) if text else {}
+        answer = _parsed(response.status, text)
         if 200 <= response.status <= 299 and isinstance(answer, dict):
             return answer
         message = answer.get("message") if isinstance(answer, dict) else None
@@ -226,6 +226,16 @@ class KubernetesCluster:
         if status == 404 and method in ("GET", "DELETE", "PATCH"):
             return _NotFound(said)
         return _ERRORS.get(status, Unreachable)(said)
+
+
+def _parsed(status: int, text: bytes) -> Any:
+    """An answer's JSON. Refusals may be plain text, such as that of a group of kinds which is not served."""
+    try:
+        return json.loads(text) if text else {}
+    except json.JSONDecodeError:
+        if status < 400:
+            raise
+        return {"message": text.decode(errors="replace").strip()}
 
 
 class _NotFound(Invalid):
