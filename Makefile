@@ -11,13 +11,16 @@ COMPILE := env -u PIP_FIND_LINKS $(BIN)/pip-compile --quiet --generate-hashes --
 	--no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 REQUIREMENTS = $(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); print(*$(1), sep="\n")'
 RUNTIME := p["project"]["dependencies"]
+BUILD := p["build-system"]["requires"]
 ALL := $(RUNTIME) + p["dependency-groups"]["dev"]
 # Requirements come from standard input; the comments that say who wants a package name the file instead.
 SAY_SOURCE = sed -e 's/-r -$$/pyproject.toml/' -e '/^ *\#  *-c requirements/d'
 
+IMAGE ?= localhost/leeward:$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup tools demo demo-quick test test-fast test-long lint fmt crds charts lock bench clean
+.PHONY: help setup tools demo demo-quick test test-fast test-long lint fmt crds charts lock image bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,7 +74,12 @@ charts: setup ## Write what charts and docs/install.md repeat: rights, CRDs, tab
 lock: setup ## Write requirements/ from pyproject.toml (UPGRADE=--upgrade: the newest allowed)
 	$(call REQUIREMENTS,$(ALL)) | $(COMPILE) $(UPGRADE) --output-file requirements/dev.txt -
 	$(call REQUIREMENTS,$(RUNTIME)) | $(COMPILE) --constraint requirements/dev.txt --output-file requirements/run.txt -
-	@for file in requirements/dev.txt requirements/run.txt; do $(SAY_SOURCE) "$$file" > "$$file.new" && mv "$$file.new" "$$file"; done
+	$(call REQUIREMENTS,$(BUILD)) | $(COMPILE) --constraint requirements/dev.txt --output-file requirements/build.txt -
+	@for file in requirements/dev.txt requirements/run.txt requirements/build.txt; do $(SAY_SOURCE) "$$file" > "$$file.new" && mv "$$file.new" "$$file"; done
+
+image: ## Build the operator's image with buildah (IMAGE=name BASE=another Debian BUILD_FLAGS=…)
+	buildah build --layers=false --timestamp "$$(git log -1 --format=%ct)" $(if $(BASE),--build-arg BASE=$(BASE)) \
+		$(BUILD_FLAGS) --tag $(IMAGE) .
 
 bench: setup ## Compare fixed weights, the data plane alone, and Leeward; results in bench/results/
 	hack/bench

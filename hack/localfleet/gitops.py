@@ -1,4 +1,4 @@
-"""The CRDs of Argo CD and Flux, against which examples/gitops is checked.
+"""The CRDs of Argo CD, Flux and the Prometheus Operator, against which examples/gitops and the chart are checked.
 
 Most lie in their projects' Go modules. That of HelmRelease does not, so controller-gen makes it from the API types, as
 its own project does.

@@ -73,6 +73,7 @@ TEST_TOOLS: tuple[Tool, ...] = (
     ),
 )
 
+_MONITORING = "example/prometheus-operator-crd/monitoring.coreos.com"
 MODULE_MANIFESTS: tuple[tuple[str, str, str], ...] = (
     # cache name, module whose folder holds them, pattern below it
     ("karpenter", "sigs.k8s.io/karpenter", "pkg/apis/crds/karpenter.sh_*.yaml"),
@@ -82,6 +83,8 @@ MODULE_MANIFESTS: tuple[tuple[str, str, str], ...] = (
     ("gitops", "github.com/argoproj/argo-cd/v3", "manifests/crds/application-crd.yaml"),
     ("gitops", "github.com/fluxcd/kustomize-controller", "config/crd/bases/*.yaml"),
     ("gitops", "github.com/fluxcd/source-controller", "config/crd/bases/*.yaml"),
+    ("gitops", "github.com/prometheus-operator/prometheus-operator", f"{_MONITORING}_servicemonitors.yaml"),
+    ("gitops", "github.com/prometheus-operator/prometheus-operator", f"{_MONITORING}_prometheusrules.yaml"),
 )
 
 

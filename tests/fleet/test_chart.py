@@ -5,6 +5,7 @@ copy are those of another group, so that the fleet's own are left alone.
 """
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -166,25 +167,31 @@ def test_the_pod_is_admitted_where_the_restricted_standard_is_enforced(
     assert "violates PodSecurity" in json.loads(refused.value.body)["message"]
 
 
-def test_a_member_gets_a_token_that_may_what_config_says_and_no_more(
-    helm: Helm, connection: Any, namespace: str, release: str
+def test_the_notes_make_a_kubeconfig_that_may_what_config_says_and_no_more(
+    helm: Helm, release: str, api: Cluster, tmp_path: Path
 ) -> None:
-    """The token of the chart's ServiceAccount, asked by the API server's own authorization."""
-    helm("install", release, str(ROOT / "charts/leeward-member"))
-    answer: Any = client.CoreV1Api(connection).create_namespaced_service_account_token(
-        "leeward", namespace, {"spec": {"expirationSeconds": 600}}
+    """The commands that the member chart prints are run as they are; the API server says what came of them."""
+    shutil.which("kubectl") or pytest.skip("kubectl is not on PATH")
+    told = (
+        helm("install", release, str(ROOT / "charts/leeward-member")).split("NOTES:")[1].split("In the home cluster")[0]
     )
-    place = connection.configuration
-    asking = client.Configuration(host=place.host)
-    asking.ssl_ca_cert, asking.tls_server_name = place.ssl_ca_cert, place.tls_server_name
-    asking.api_key = {"authorization": f"Bearer {answer.status.token}"}
-    with client.ApiClient(asking) as member:
+    commands = [line.strip() for line in told.splitlines() if line.startswith("  ")]
+    admin = yaml.safe_load(api.kubeconfig.read_text())
+    named = (
+        f"--tls-server-name={admin['clusters'][0]['cluster']['tls-server-name']}"  # the fleet's own way to be trusted
+    )
+    commands.append(f"kubectl --kubeconfig member.kubeconfig config set-cluster member {named}")
+    environment = os.environ | {"KUBECONFIG": str(api.kubeconfig)}
+    script = "\n".join(("set -euo pipefail", *commands))
+    subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment, check=True, timeout=60)
+
+    made: Any = config.new_client_from_config(str(tmp_path / "member.kubeconfig"))  # type: ignore[no-untyped-call]
+    with made as member:
         review = client.AuthorizationV1Api(member)
 
         def may(verb: str, group: str, resource: str) -> bool:
             attributes = {"verb": verb, "group": group, "resource": resource, "namespace": "models"}
-            body = {"spec": {"resourceAttributes": attributes}}
-            answered: Any = review.create_self_subject_access_review(body)
+            answered: Any = review.create_self_subject_access_review({"spec": {"resourceAttributes": attributes}})
             return bool(answered.status.allowed)
 
         assert may("patch", "gateway.networking.k8s.io", "httproutes")
@@ -206,7 +213,7 @@ def established(crds: client.ApiextensionsV1Api) -> set[str]:
 
 @pytest.fixture(scope="module")
 def foreign_kinds(connection: Any, crds: client.ApiextensionsV1Api) -> Iterator[None]:
-    """The kinds of Argo CD and Flux, for as long as the tests of this file run."""
+    """The kinds of Argo CD, Flux and the Prometheus Operator, for as long as the tests of this file run."""
     found = [yaml.safe_load(path.read_text()) for path in gitops.crds()]
     for crd in found:
         crds.create_custom_resource_definition(crd)
@@ -228,6 +235,21 @@ EXAMPLES = [
 @pytest.mark.parametrize("document", EXAMPLES)
 def test_gitops_examples_are_valid(connection: Any, namespace: str, document: Document) -> None:
     """By a strict dry run, against the CRDs of the pinned versions."""
+    check(connection, namespace, document)
+
+
+@pytest.mark.usefixtures("foreign_kinds")
+@pytest.mark.parametrize("kind", ["ServiceMonitor", "PrometheusRule"])
+def test_what_the_prometheus_operator_reads_is_valid(connection: Any, helm: Helm, namespace: str, kind: str) -> None:
+    single = ROOT / "charts/leeward/values-single.yaml"
+    rendered = helm("template", RELEASE, str(ROOT / "charts/leeward"), *SETTINGS, f"--values={single}")
+    check(
+        connection, namespace, next(found for found in yaml.safe_load_all(rendered) if found and found["kind"] == kind)
+    )
+
+
+def check(connection: Any, namespace: str, document: Document) -> None:
+    """Have the object accepted, and refused once there is a field in it that nobody knows."""
     group, version = document["apiVersion"].split("/")
     body = document | {"metadata": document["metadata"] | {"namespace": namespace}}
     plural = f"{document['kind'].lower()}s".replace("ys", "ies")
