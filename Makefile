@@ -13,6 +13,7 @@ REQUIREMENTS = $(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyprojec
 RUNTIME := p["project"]["dependencies"]
 BUILD := p["build-system"]["requires"]
 ALL := $(RUNTIME) + p["dependency-groups"]["dev"]
+MODELSERVER := p["dependency-groups"]["modelserver"]
 # Requirements come from standard input; the comments that say who wants a package name the file instead.
 SAY_SOURCE = sed -e 's/-r -$$/pyproject.toml/' -e '/^ *\#  *-c requirements/d'
 
@@ -20,7 +21,7 @@ IMAGE ?= localhost/leeward:$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup tools demo demo-quick test test-fast test-long lint fmt crds charts lock image bench clean
+.PHONY: help setup tools demo demo-quick test test-fast test-long lint fmt crds charts lock image bench bench-core storm mutations clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,13 +60,15 @@ lint: setup ## Style, format, types, layers, and drift of CRDs and charts
 	PYTHONPATH=$(TOOL_PATH) $(BIN)/lint-imports
 	$(BIN)/python hack/generate-crds --check
 	$(BIN)/python hack/generate-charts --check
+	$(BIN)/python hack/generate-schema --check
 
 fmt: setup ## Format, and mend what can be mended without a person
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-crds: setup ## Write crds/ from the models in operator/leeward/api
+crds: setup ## Write crds/ and the schema of recorded decisions from the models
 	$(BIN)/python hack/generate-crds
+	$(BIN)/python hack/generate-schema
 	$(BIN)/python hack/generate-charts
 
 charts: setup ## Write what charts and docs/install.md repeat: rights, CRDs, tables of values
@@ -74,8 +77,10 @@ charts: setup ## Write what charts and docs/install.md repeat: rights, CRDs, tab
 lock: setup ## Write requirements/ from pyproject.toml (UPGRADE=--upgrade: the newest allowed)
 	$(call REQUIREMENTS,$(ALL)) | $(COMPILE) $(UPGRADE) --output-file requirements/dev.txt -
 	$(call REQUIREMENTS,$(RUNTIME)) | $(COMPILE) --constraint requirements/dev.txt --output-file requirements/run.txt -
+	$(call REQUIREMENTS,$(MODELSERVER)) | $(COMPILE) --constraint requirements/dev.txt --output-file requirements/modelserver.txt -
 	$(call REQUIREMENTS,$(BUILD)) | $(COMPILE) --constraint requirements/dev.txt --output-file requirements/build.txt -
-	@for file in requirements/dev.txt requirements/run.txt requirements/build.txt; do $(SAY_SOURCE) "$$file" > "$$file.new" && mv "$$file.new" "$$file"; done
+	@for file in dev run modelserver build; do \
+		$(SAY_SOURCE) "requirements/$$file.txt" > "requirements/$$file.new" && mv "requirements/$$file.new" "requirements/$$file.txt"; done
 
 image: ## Build the operator's image with buildah (IMAGE=name BASE=another Debian BUILD_FLAGS=…)
 	buildah build --layers=false --timestamp "$$(git log -1 --format=%ct)" $(if $(BASE),--build-arg BASE=$(BASE)) \
@@ -83,6 +88,16 @@ image: ## Build the operator's image with buildah (IMAGE=name BASE=another Debia
 
 bench: setup ## Compare fixed weights, the data plane alone, and Leeward; results in bench/results/
 	hack/bench
+
+bench-core: setup ## Time the decision core, and compare it with simpler policies in the same storms (an hour)
+	hack/bench-core
+
+storm: setup ## 100,000 storms against the decision core, on every core (hours); SEEDS=n for another number
+	@mkdir -p out
+	PYTHONPATH=$(TOOL_PATH) $(BIN)/python -m leeward simulate --seeds $(or $(SEEDS),100000) --plot out/storms.png
+
+mutations: setup ## Break the core in two dozen ways, and see that tests or storms notice each (half an hour)
+	hack/mutation-check
 
 clean: ## Remove caches and results, not the environment and not the built binaries
 	rm -rf out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -26,6 +26,7 @@ from leeward.lookout import Lookout
 from leeward.observe import Observer, now_ms
 from leeward.ports import Cluster, ModelKey, PortError
 from leeward.record import Recorder
+from leeward.record_decisions import DecisionLog
 from leeward.record_regions import RegionRecorder
 from leeward.settings import Settings
 from leeward.store import Store
@@ -63,6 +64,7 @@ class Loop:
     recorder: Recorder
     region_recorder: RegionRecorder
     debts: cleanup.Debts
+    decisions: DecisionLog
     telemetry: Telemetry
     liveness: Liveness
     known: dict[str, Known] = field(default_factory=dict)
@@ -130,6 +132,7 @@ class Loop:
         now = now_ms()
         snapshot = self.observer.snapshot(model, spec.region_names, now)
         plan = decide(spec, snapshot, known.memory, now)
+        self.decisions.note(spec, snapshot, known.memory, now, plan)
         known.memory = plan.memory
         self._attend(model_key(model), plan, known)
         problems = dict(self._missing(model))
@@ -222,7 +225,7 @@ class Loop:
         if self.settings.dry_run:
             return
         try:
-            if await cleanup.remove_everywhere(model, self._within_reach(), self.debts):
+            if await cleanup.remove_everywhere(model, self._within_reach(), self.debts, self.decisions):
                 self.known.pop(model.key, None)
                 self.recorder.forget(model.key)
         except PortError as error:
@@ -238,10 +241,10 @@ class Loop:
         await asyncio.gather(*(self._check(member) for member in self.members.found.values() if self._answers(member)))
         for known in self.known.values():
             known.applied = None
-        gone = set(self.known) - set(self.store.models)
-        for key in gone:
+        for key in set(self.known) - set(self.store.models):
             del self.known[key]
             self.recorder.forget(key)
+            self.decisions.forget(key)
         alive = {model_key(model) for model in self.store.alive().values()}
         self.observer.probed.forget(alive)
         self.observer.reach.forget(set(self.members.found))

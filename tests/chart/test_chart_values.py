@@ -18,6 +18,7 @@ OTHER = {
         "image.pullSecrets[0].name": "registry",
         "operator.intervalSeconds": "3",
         "operator.scrapeIntervalSeconds": "30",
+        "operator.keepDecisions": "0",
         "operator.dryRun": "true",
         "operator.logFormat": "console",
         "operator.allowExec": "{aws}",

@@ -3,7 +3,7 @@
 import pytest
 from seen import Run
 
-from leeward.adapters.clusters import from_file
+from leeward.adapters.kubeconfigs import from_file
 from leeward.ports import Kind, KindMissing
 
 

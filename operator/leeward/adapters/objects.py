@@ -1,5 +1,6 @@
 """What all objects that Leeward writes share: names, labels, and whether a live object already is as wanted."""
 
+from leeward.api.common import GROUP, VERSION
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.ports import Kind, KubeObject
 
@@ -15,6 +16,9 @@ SERVED_HEADER = "x-served-region"
 HOST_SUFFIX = ".region"
 """Ends the host name by which Envoy's statistics name a region; it must have two segments."""
 
+MODELS = Kind(f"{GROUP}/{VERSION}", "ModelDeployment")
+REGIONS = Kind(f"{GROUP}/{VERSION}", "Region", namespaced=False)
+CONFIG_MAP = Kind("v1", "ConfigMap")
 BACKEND = Kind("gateway.envoyproxy.io/v1alpha1", "Backend")
 POLICY = Kind("gateway.envoyproxy.io/v1alpha1", "BackendTrafficPolicy")
 ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute")

@@ -6,7 +6,8 @@ import certifi
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config.incluster_config import InClusterConfigLoader
 
-from leeward.adapters.clusters import KubernetesCluster, from_kubeconfig
+from leeward.adapters.clusters import KubernetesCluster
+from leeward.adapters.kubeconfigs import from_kubeconfig
 
 KUBECONFIG = """
 apiVersion: v1
