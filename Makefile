@@ -11,14 +11,17 @@ COMPILE := env -u PIP_FIND_LINKS $(BIN)/pip-compile --quiet --generate-hashes --
 	--no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 REQUIREMENTS = $(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); print(*$(1), sep="\n")'
 RUNTIME := p["project"]["dependencies"]
+BUILD := p["build-system"]["requires"]
 ALL := $(RUNTIME) + p["dependency-groups"]["dev"]
 MODELSERVER := p["dependency-groups"]["modelserver"]
 # Requirements come from standard input; the comments that say who wants a package name the file instead.
 SAY_SOURCE = sed -e 's/-r -$$/pyproject.toml/' -e '/^ *\#  *-c requirements/d'
 
+IMAGE ?= localhost/leeward:$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup tools demo demo-quick test test-fast test-long lint fmt crds lock bench bench-core storm mutations clean
+.PHONY: help setup tools demo demo-quick test test-fast test-long lint fmt crds charts lock image bench bench-core storm mutations clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,12 +53,13 @@ test-fast: setup ## The tests that need no fleet
 test-long: tools ## Storms and chaos, for a night
 	hack/test -m long
 
-lint: setup ## Style, format, types, layers, and drift of the CRDs
+lint: setup ## Style, format, types, layers, and drift of CRDs and charts
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	PYTHONPATH=$(TOOL_PATH) $(BIN)/lint-imports
 	$(BIN)/python hack/generate-crds --check
+	$(BIN)/python hack/generate-charts --check
 	$(BIN)/python hack/generate-schema --check
 
 fmt: setup ## Format, and mend what can be mended without a person
@@ -65,12 +69,22 @@ fmt: setup ## Format, and mend what can be mended without a person
 crds: setup ## Write crds/ and the schema of recorded decisions from the models
 	$(BIN)/python hack/generate-crds
 	$(BIN)/python hack/generate-schema
+	$(BIN)/python hack/generate-charts
+
+charts: setup ## Write what charts and docs/install.md repeat: rights, CRDs, tables of values
+	$(BIN)/python hack/generate-charts
 
 lock: setup ## Write requirements/ from pyproject.toml (UPGRADE=--upgrade: the newest allowed)
 	$(call REQUIREMENTS,$(ALL)) | $(COMPILE) $(UPGRADE) --output-file requirements/dev.txt -
 	$(call REQUIREMENTS,$(RUNTIME)) | $(COMPILE) --constraint requirements/dev.txt --output-file requirements/run.txt -
 	$(call REQUIREMENTS,$(MODELSERVER)) | $(COMPILE) --constraint requirements/dev.txt --output-file requirements/modelserver.txt -
-	@for file in requirements/dev.txt requirements/run.txt requirements/modelserver.txt; do $(SAY_SOURCE) "$$file" > "$$file.new" && mv "$$file.new" "$$file"; done
+	$(call REQUIREMENTS,$(BUILD)) | $(COMPILE) --constraint requirements/dev.txt --output-file requirements/build.txt -
+	@for file in dev run modelserver build; do \
+		$(SAY_SOURCE) "requirements/$$file.txt" > "requirements/$$file.new" && mv "requirements/$$file.new" "requirements/$$file.txt"; done
+
+image: ## Build the operator's image with buildah (IMAGE=name BASE=another Debian BUILD_FLAGS=…)
+	buildah build --layers=false --timestamp "$$(git log -1 --format=%ct)" $(if $(BASE),--build-arg BASE=$(BASE)) \
+		$(BUILD_FLAGS) --tag $(IMAGE) .
 
 bench: setup ## Compare fixed weights, the data plane alone, and Leeward; results in bench/results/
 	hack/bench

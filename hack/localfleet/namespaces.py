@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 from rich.table import Table
 
-from localfleet import faults, forward, launch, lifecycle, network, sandbox
+from localfleet import faults, forward, gitops, launch, lifecycle, network, sandbox
 from localfleet import tools as binaries
 from localfleet.errors import FleetError
 from localfleet.layout import ENVOY_READY_PORT, NAMESPACES, Fleet, RegionHost
@@ -18,7 +18,13 @@ from localfleet.terminal import console
 
 
 def tools() -> dict[str, Path]:
-    """Binaries, built where they are missing, and the manifests that go with them."""
+    """Binaries, built where they are missing, and the manifests that go with them; those that only tests need too."""
+    found = _needed() | binaries.ensure(console.print, binaries.TEST_TOOLS)
+    list(gitops.crds())
+    return found
+
+
+def _needed() -> dict[str, Path]:
     found = binaries.ensure(console.print)
     for name in ("karpenter", "envoy-gateway"):
         list(binaries.manifests(name))
@@ -52,7 +58,7 @@ def up(fleet: Fleet) -> int:
     if sandbox.inside():
         asyncio.run(lifecycle.up(fleet, binaries.ensure(console.print), console.print))
         return 0
-    tools()
+    _needed()
     sandbox.create(fleet.name)
     fleet.save()
     command = _ourselves(

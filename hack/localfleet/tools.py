@@ -63,12 +63,30 @@ TOOLS: tuple[Tool, ...] = (
     ),
 )
 
+# What tests need and no fleet does, so that no fleet waits for it.
+TEST_TOOLS: tuple[Tool, ...] = (
+    Tool("helm", "helm", "helm.sh/helm/v4/cmd/helm", from_path=False),
+    Tool(
+        "promtool",
+        "promtool",
+        "github.com/prometheus/prometheus/cmd/promtool",
+        tags="remove_all_sd,enable_kubernetes_sd",
+        from_path=False,
+    ),
+)
+
+_MONITORING = "example/prometheus-operator-crd/monitoring.coreos.com"
 MODULE_MANIFESTS: tuple[tuple[str, str, str], ...] = (
     # cache name, module whose folder holds them, pattern below it
     ("karpenter", "sigs.k8s.io/karpenter", "pkg/apis/crds/karpenter.sh_*.yaml"),
     ("karpenter", "sigs.k8s.io/karpenter", "kwok/apis/crds/*.yaml"),
     ("envoy-gateway", "github.com/envoyproxy/gateway", "charts/gateway-helm/charts/crds/crds/gatewayapi-crds.yaml"),
     ("envoy-gateway", "github.com/envoyproxy/gateway", "charts/gateway-helm/charts/crds/crds/generated/*.yaml"),
+    ("gitops", "github.com/argoproj/argo-cd/v3", "manifests/crds/application-crd.yaml"),
+    ("gitops", "github.com/fluxcd/kustomize-controller", "config/crd/bases/*.yaml"),
+    ("gitops", "github.com/fluxcd/source-controller", "config/crd/bases/*.yaml"),
+    ("gitops", "github.com/prometheus-operator/prometheus-operator", f"{_MONITORING}_servicemonitors.yaml"),
+    ("gitops", "github.com/prometheus-operator/prometheus-operator", f"{_MONITORING}_prometheusrules.yaml"),
 )
 
 
@@ -91,7 +109,7 @@ def cache_folder() -> Path:
     return Path(base) / "leeward"
 
 
-def _pin(module: str) -> str:
+def pin(module: str) -> str:
     """A short hash of the pins of one module folder and of how we build: the cache key."""
     pinned = b"".join((TOOLS_FOLDER / module / name).read_bytes() for name in ("go.mod", "go.sum"))
     built = repr([tool for tool in TOOLS if tool.module == module]).encode()
@@ -99,7 +117,7 @@ def _pin(module: str) -> str:
 
 
 def _cached(tool: Tool) -> Path:
-    return cache_folder() / "bin" / f"{tool.name}-{_pin(tool.module)}"
+    return cache_folder() / "bin" / f"{tool.name}-{pin(tool.module)}"
 
 
 def find(tool: Tool) -> Path | None:
@@ -156,7 +174,8 @@ def go_toolchain() -> str:
         ) from error
 
 
-def _go(go: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_go(go: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the toolchain in a folder, with the pins as they stand."""
     environment = os.environ | {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"}
     return subprocess.run([go, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
@@ -166,7 +185,7 @@ def build(tool: Tool, go: str) -> Path:
     target = _cached(tool)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(f".partial-{os.getpid()}")
-    result = _go(
+    result = run_go(
         go,
         TOOLS_FOLDER / tool.module,
         "build",
@@ -185,17 +204,13 @@ def build(tool: Tool, go: str) -> Path:
     return target
 
 
-def _missing() -> list[Tool]:
-    return [tool for tool in TOOLS if find(tool) is None]
-
-
-def ensure(tell: Callable[[str], None]) -> dict[str, Path]:
-    """Find or build every binary; `tell` gets a line per build with the time it took.
+def ensure(tell: Callable[[str], None], wanted: tuple[Tool, ...] = TOOLS) -> dict[str, Path]:
+    """Find or build the binaries; `tell` gets a line per build with the time it took.
 
     Raises:
         ToolError: a build failed or no toolchain is at hand.
     """
-    missing = _missing()
+    missing = [tool for tool in wanted if find(tool) is None]
     started = time.monotonic()
     go = go_toolchain() if missing else ""
     for index, tool in enumerate(missing, 1):
@@ -205,16 +220,16 @@ def ensure(tell: Callable[[str], None]) -> dict[str, Path]:
         tell(f"built {tool.name} in {time.monotonic() - begun:.0f} s")
     if missing:
         tell(f"built {len(missing)} binaries in {time.monotonic() - started:.0f} s; the next run builds nothing")
-    found = {tool.name: path for tool in TOOLS if (path := find(tool))}
+    found = {tool.name: path for tool in wanted if (path := find(tool))}
     return found | {"envoy": envoy()}
 
 
 def _copy_manifests(name: str, go: str, target: Path) -> None:
     for _, module, pattern in (row for row in MODULE_MANIFESTS if row[0] == name):
-        listed = _go(go, TOOLS_FOLDER / name, "list", "-m", "-f", "{{.Dir}}", module)
+        listed = run_go(go, TOOLS_FOLDER / name, "list", "-m", "-f", "{{.Dir}}", module)
         if listed.returncode or not listed.stdout.strip():
-            _go(go, TOOLS_FOLDER / name, "mod", "download", module)
-            listed = _go(go, TOOLS_FOLDER / name, "list", "-m", "-f", "{{.Dir}}", module)
+            run_go(go, TOOLS_FOLDER / name, "mod", "download", module)
+            listed = run_go(go, TOOLS_FOLDER / name, "list", "-m", "-f", "{{.Dir}}", module)
         sources = sorted(Path(listed.stdout.strip()).glob(pattern))
         if listed.returncode or not sources:
             raise ToolError(f"the manifests {pattern} of {module} are not to be had: {listed.stderr[-500:]}")
@@ -223,8 +238,8 @@ def _copy_manifests(name: str, go: str, target: Path) -> None:
 
 
 def manifests(name: str) -> Iterator[Path]:
-    """The CRD files of `karpenter` or `envoy-gateway` at the pinned version, copied once out of the Go module."""
-    target = cache_folder() / "manifests" / f"{name}-{_pin(name)}"
+    """The CRD files of `karpenter`, `envoy-gateway` or `gitops` at the pinned versions, copied out of Go modules."""
+    target = cache_folder() / "manifests" / f"{name}-{pin(name)}"
     if not target.exists():
         partial = target.with_name(f"{target.name}.partial-{os.getpid()}")
         partial.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ is compared with the store from time to time.
 
 import asyncio
 import logging
+import signal
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -66,14 +67,17 @@ async def watch(store: Store, credentials: Callable[[], Credentials], stop: asyn
     attempt = 0
     while not stop.is_set():
         started = asyncio.get_running_loop().time()
+        ours = asyncio.all_tasks()  # at its end Kopf cancels every task that it does not know to be another's
         try:
-            await kopf.operator(
+            tasks = await kopf.spawn_tasks(
                 registry=_registry(store, credentials),
                 settings=_settings(),
                 standalone=True,
                 clusterwide=True,
                 stop_flag=stop,
             )
+            stop_on_signals(stop)
+            await kopf.run_tasks(tasks, ignored=ours)
         except Exception as error:  # noqa: BLE001 - whatever ends Kopf, the fleet goes on being watched
             log.warning("the watch of our own resources ended", error=str(error))
         if stop.is_set():
@@ -81,6 +85,12 @@ async def watch(store: Store, credentials: Callable[[], Credentials], stop: asyn
         lasted = asyncio.get_running_loop().time() - started
         attempt = 0 if lasted > 60 else min(attempt + 1, len(_BACKOFF_SECONDS) - 1)
         await _pause(stop, _BACKOFF_SECONDS[attempt])
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """Let SIGTERM and Ctrl-C set `stop`. Kopf takes both for itself when it starts, and would end alone."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
 
 async def sweep(store: Store, home: Cluster, stop: asyncio.Event, interval_seconds: float) -> None:

@@ -66,7 +66,7 @@ class KubernetesCluster:
             server=where.host,
             ca_path=where.ssl_ca_cert,
             ca_data=where.ca_cert_data,
-            token=key.removeprefix("Bearer ") or None,
+            token=key.rpartition(" ")[2] or None,  # after the scheme: in a pod the library writes it "bearer"
             certificate_path=where.cert_file,
             private_key_path=where.key_file,
             insecure=not where.verify_ssl,

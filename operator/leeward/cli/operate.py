@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,7 @@ from leeward.tick import Loop
 async def operate(settings: Settings, kubeconfig: Path | None) -> None:
     """Run until SIGTERM or Ctrl-C. Raises PortError when the home cluster cannot be used at all."""
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    intake.stop_on_signals(stop)
     seen = telemetry.Telemetry()
     options: dict[str, Any] = {"deadline_seconds": settings.cluster_deadline, "on_write": seen.count_write}
     home = await from_file("home", kubeconfig, **options) if kubeconfig else in_pod("home", **options)

@@ -1,0 +1,76 @@
+"""The charts give exactly the rights of config/, and those are no more than is explained."""
+
+from collections.abc import Iterator
+
+import pytest
+from charts import ROOT, Document, Helm, documents
+
+Right = tuple[str, str, str, str]  # kind and name of the role, group, resource, verb
+
+MEMBER, HOME = documents(ROOT / "config/member.yaml"), documents(ROOT / "config/home.yaml")
+
+
+def rights(found: list[Document]) -> set[Right]:
+    """Every single right that the roles give."""
+
+    def each(role: Document) -> Iterator[Right]:
+        for rule in role["rules"]:
+            assert set(rule) == {"apiGroups", "resources", "verbs"}, rule
+            for group in rule["apiGroups"]:
+                for resource in rule["resources"]:
+                    yield from (
+                        (f"{role['kind']} {role['metadata']['name']}", group, resource, verb) for verb in rule["verbs"]
+                    )
+
+    return {right for role in found if role["kind"] in ("Role", "ClusterRole") for right in each(role)}
+
+
+def bindings(found: list[Document]) -> list[tuple[str, str, str, str]]:
+    """Who gets which role, and in which namespace."""
+    return sorted(
+        (row["metadata"].get("namespace", ""), row["roleRef"]["kind"], row["roleRef"]["name"], str(row["subjects"]))
+        for row in found
+        if row["kind"].endswith("Binding")
+    )
+
+
+def test_the_home_cluster_gets_the_rights_of_config(helm: Helm) -> None:
+    rendered = helm.render("leeward")
+    assert rights(rendered) == rights(MEMBER + HOME)
+    assert bindings(rendered) == bindings(MEMBER + HOME)
+
+
+def test_a_member_gets_the_rights_of_config(helm: Helm) -> None:
+    rendered = helm.render("leeward-member")
+    assert rights(rendered) == rights(MEMBER)
+    assert bindings(rendered) == bindings(MEMBER)
+
+
+@pytest.mark.parametrize(("kind", "group", "resource", "verb"), sorted(rights(MEMBER + HOME)))
+def test_no_right_opens_the_way_to_more(kind: str, group: str, resource: str, verb: str) -> None:
+    assert "*" not in group + resource + verb
+    assert verb not in ("escalate", "bind", "impersonate", "deletecollection")
+    assert group not in ("rbac.authorization.k8s.io", "admissionregistration.k8s.io", "certificates.k8s.io")
+    assert resource != "serviceaccounts/token"
+    assert not resource.startswith("pods")
+    if resource == "secrets":
+        assert (verb, kind.split(maxsplit=1)[0]) == ("get", "Role"), (
+            "one at a time, by name, in the operator's namespace"
+        )
+
+
+def test_secrets_can_be_named(helm: Helm) -> None:
+    rendered = helm.render("leeward", "rbac.secretNames={eu-west4-kubeconfig,eu-west4-prometheus}")
+    named = {
+        (role["kind"], rule["resources"][0]): rule["resourceNames"]
+        for role in rendered
+        for rule in role.get("rules", ())
+        if "resourceNames" in rule
+    }
+    assert named == {("Role", "secrets"): ["eu-west4-kubeconfig", "eu-west4-prometheus"]}
+
+
+def test_without_rbac_there_is_none(helm: Helm) -> None:
+    kinds = {document["kind"] for document in helm.render("leeward", "rbac.create=false")}
+    assert not {kind for kind in kinds if "Role" in kind}
+    assert "Deployment" in kinds
