@@ -24,6 +24,7 @@ DEPLOYMENT = Kind("apps/v1", "Deployment")
 DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget")
 NODE_POOL = Kind("karpenter.sh/v1", "NodePool", namespaced=False)
 NODE = Kind("v1", "Node", namespaced=False)
+POD = Kind("v1", "Pod")
 
 OWNED_KINDS: tuple[Kind, ...] = (ROUTE, POLICY, BACKEND, SERVICE, DISRUPTION_BUDGET, DEPLOYMENT, NODE_POOL)
 """Everything that a model can own in a cluster, in the order in which it is removed: routes before pods."""

@@ -12,7 +12,7 @@ import click
 import structlog
 
 from leeward import intake
-from leeward.adapters import promql, telemetry
+from leeward.adapters import pools, promql, telemetry
 from leeward.adapters.clusters import from_file, in_pod
 from leeward.adapters.members import Members
 from leeward.adapters.probes import HttpProbes
@@ -120,6 +120,7 @@ async def _run(settings: Settings, kubeconfig: Path | None) -> None:
         Debts(home, settings.namespace),
         seen,
         liveness,
+        pools.load(),
     )
     runner = await telemetry.serve(seen, liveness, settings.listen_host, settings.listen_port)
     try:
