@@ -67,6 +67,10 @@ MODULE_MANIFESTS: tuple[tuple[str, str, str], ...] = (
     ("karpenter", "sigs.k8s.io/karpenter", "kwok/apis/crds/*.yaml"),
     ("envoy-gateway", "github.com/envoyproxy/gateway", "charts/gateway-helm/charts/crds/crds/gatewayapi-crds.yaml"),
     ("envoy-gateway", "github.com/envoyproxy/gateway", "charts/gateway-helm/charts/crds/crds/generated/*.yaml"),
+    ("cluster-api", "sigs.k8s.io/cluster-api", "core/config/crd/bases/cluster.x-k8s.io_machinedeployments.yaml"),
+    ("cluster-api", "sigs.k8s.io/cluster-api", "core/config/crd/bases/cluster.x-k8s.io_machinepools.yaml"),
+    ("cluster-api", "sigs.k8s.io/cluster-api-provider-aws/v2", "config/crd/bases/*_awsmanagedmachinepools.yaml"),
+    ("cluster-api", "sigs.k8s.io/cluster-api-provider-gcp", "config/crd/bases/*_gcpmanagedmachinepools.yaml"),
 )
 
 
@@ -212,7 +216,7 @@ def _copy_manifests(name: str, go: str, target: Path) -> None:
 
 
 def manifests(name: str) -> Iterator[Path]:
-    """The CRD files of `karpenter` or `envoy-gateway` at the pinned version, copied once out of the Go module."""
+    """The CRD files of `karpenter`, `envoy-gateway` or `cluster-api` as pinned, copied once out of the Go modules."""
     target = cache_folder() / "manifests" / f"{name}-{_pin(name)}"
     if not target.exists():
         partial = target.with_name(f"{target.name}.partial-{os.getpid()}")

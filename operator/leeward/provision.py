@@ -22,7 +22,7 @@ from leeward.api.pools import Taint
 from leeward.core.plan import RegionPlan
 from leeward.ports import Cluster, Denied, Kind, KindMissing, KubeObject, PortError, Ref
 
-SIZE_WRITER = "leeward-size"
+WRITER, SIZE_WRITER = "leeward", "leeward-size"
 SURGE = 1  # replicas that a rollout has beyond the wanted ones
 
 
@@ -154,8 +154,8 @@ async def order(cluster: Cluster, wanted: PoolObject, written: list[str]) -> Kub
     if found is None and wanted.size:
         found = await cluster.apply(merged(body, wanted.size), writer=SIZE_WRITER)
         written.append(f"{told} (made)")
-    if found is None or differs(body, found) or owns_beyond(found, "leeward", body):
-        found = await cluster.apply(body)
+    if found is None or not owned(found, WRITER) or differs(body, found) or owns_beyond(found, WRITER, body):
+        found = await cluster.apply(body, writer=WRITER)
         written.append(told)
     size = wanted.size if wanted.keep_size else picked(wanted.size, found)
     alone = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": identity, **size}
@@ -174,14 +174,18 @@ def picked(fields: KubeObject, live: KubeObject) -> KubeObject:
     return taken
 
 
+def owned(live: KubeObject, writer: str) -> list[KubeObject]:
+    """The fields that a writer owns by applying, as the API server keeps them; empty: it never applied, or lost all."""
+    return [
+        entry.get("fieldsV1") or {}
+        for entry in live["metadata"].get("managedFields") or []
+        if (entry.get("manager"), entry.get("operation")) == (writer, "Apply") and not entry.get("subresource")
+    ]
+
+
 def owns_beyond(live: KubeObject, writer: str, wanted: KubeObject) -> bool:
     """Does a writer, by what it applied before, own fields that it does not want any more?"""
-    entries = (live["metadata"].get("managedFields") or []) if live else []
-    return any(
-        _beyond(entry.get("fieldsV1") or {}, wanted)
-        for entry in entries
-        if (entry.get("manager"), entry.get("operation")) == (writer, "Apply") and not entry.get("subresource")
-    )
+    return any(_beyond(fields, wanted) for fields in owned(live, writer))
 
 
 def _beyond(fields: KubeObject, wanted: KubeObject) -> bool:

@@ -215,8 +215,10 @@ class KubernetesCluster:
         )
         response = await self._client.call_api(*request, _request_timeout=self._deadline)
         text = await response.read()
-        answer: Any = json.loads(text) if text else {}
-        if 200 <= response.status <= 299 and isinstance(answer, dict):
+        fine = 200 <= response.status <= 299
+        # An unknown API group is refused in plain text.
+        answer: Any = json.loads(text) if text and (fine or text.startswith(b"{")) else {}
+        if fine and isinstance(answer, dict):
             return answer
         message = answer.get("message") if isinstance(answer, dict) else None
         raise self._error(response.status, message or str(response.reason), method)
@@ -225,6 +227,8 @@ class KubernetesCluster:
         said = f"{self.name}: {message}"
         if status == 404 and method in ("GET", "DELETE", "PATCH"):
             return _NotFound(said)
+        if status == 500 and "failed to create typed patch object" in message:
+            return Invalid(said)  # how server-side apply refuses an unknown field
         return _ERRORS.get(status, Unreachable)(said)
 
 
