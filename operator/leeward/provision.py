@@ -157,21 +157,12 @@ async def order(cluster: Cluster, wanted: PoolObject, written: list[str]) -> Kub
     if found is None or not owned(found, WRITER) or differs(body, found) or owns_beyond(found, WRITER, body):
         found = await cluster.apply(body, writer=WRITER)
         written.append(told)
-    size = wanted.size if wanted.keep_size else picked(wanted.size, found)
+    size = wanted.size_for(found)
     alone = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": identity, **size}
     if wanted.size and (differs(size, found) or owns_beyond(found, SIZE_WRITER, alone)):
         found = await cluster.apply(alone, writer=SIZE_WRITER)
         written.append(f"{told} (size)")
     return found
-
-
-def picked(fields: KubeObject, live: KubeObject) -> KubeObject:
-    """The same fields with the values that they have in `live`; those that it lacks are left out."""
-    taken: KubeObject = {}
-    for key, value in fields.items():
-        if key in live:
-            taken[key] = picked(value, live[key]) if isinstance(value, dict) else live[key]
-    return taken
 
 
 def owned(live: KubeObject, writer: str) -> list[KubeObject]:

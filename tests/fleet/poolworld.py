@@ -6,16 +6,28 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+from cases import CASES, REPLICAS, model, region
+from seen import Run
+
+from leeward import apply
 from leeward.adapters.clusters import KubernetesCluster
+from leeward.adapters.objects import NODE, POD
+from leeward.adapters.pools import Pool, PoolKinds, Range, Registry
+from leeward.adapters.pools.port import merged
+from leeward.api.modeldeployment import ModelDeployment
+from leeward.api.region import Region
 from leeward.ports import Kind, KubeObject, Ref
+from leeward.provision import order
 from localfleet import tools
-from localfleet.bootstrap import CRD, documents, wait_for
+from localfleet.bootstrap import CRD, apply_all, documents, wait_for
 
 NAMESPACE = "default"
 EXTRA = "LEEWARD_EXTRA_CRDS"
 """Names a folder with CRDs that no Go module carries: Config Connector's, ACK's, Azure Service Operator's."""
 
 Body = dict[str, Any]
+Change = dict[str, Any]
 
 
 @cache
@@ -101,3 +113,62 @@ async def pod(cluster: KubernetesCluster, name: str, on: str, labels: dict[str, 
             },
         }
     )
+
+
+def here(read: ModelDeployment | Region) -> Any:
+    """A model or Region that keeps its objects in the tests' namespace."""
+    document = read.wire()
+    if isinstance(read, ModelDeployment):
+        document["metadata"]["namespace"] = NAMESPACE
+        return ModelDeployment.read(document)
+    document["spec"]["nodePools"] |= {"namespace": NAMESPACE}
+    document["spec"]["nodePools"].pop("managedIn", None)
+    return Region.read(document)
+
+
+MODEL: ModelDeployment = here(model())
+
+
+def wanted(case: str, change: Change | None = None, replicas: Range = REPLICAS) -> tuple[Pool, ...]:
+    """A case's pools; skips the test, with the reason, where their CRD is not at hand."""
+    example, base = CASES[case]
+    place: Region = here(region(example, merged(base, change or {})))
+    for kind in Registry().object_kinds([place]).used:
+        if why := missing(kind):
+            pytest.skip(why)
+    return Registry().pools(MODEL, place, replicas)
+
+
+def ordered(server: KubernetesCluster, run: Run, pools: tuple[Pool, ...]) -> tuple[list[Body], list[str]]:
+    """All objects ordered; what they are then, and what was written."""
+    written: list[str] = []
+    return [run(order(server, made, written)) for pool in pools for made in pool.objects], written
+
+
+def ref_of(body: Body) -> Ref:
+    metadata = body["metadata"]
+    return Ref(
+        Kind(body["apiVersion"], body["kind"], "namespace" in metadata), metadata.get("namespace", ""), metadata["name"]
+    )
+
+
+def at(body: Body, path: str) -> Any:
+    found: Any = body
+    for key in path.split("."):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
+
+
+async def default_account(cluster: KubernetesCluster) -> None:
+    """Pods need it, and only a controller makes it elsewhere."""
+    metadata = {"name": "default", "namespace": NAMESPACE}
+    await apply_all(cluster, [{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}])
+
+
+async def tidy(cluster: KubernetesCluster) -> None:
+    """Remove the model's objects, and the nodes and pods of the tests."""
+    kinds = PoolKinds(Registry().object_kinds([]).known)
+    await apply.remove(cluster, (NAMESPACE, MODEL.metadata.name), kinds)
+    for name in ("pools-new", "pools-old"):
+        await cluster.delete(Ref(NODE, "", name))
+        await cluster.delete(Ref(POD, NAMESPACE, name))

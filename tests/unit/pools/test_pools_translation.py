@@ -151,6 +151,21 @@ def test_what_a_pool_says_of_itself(provider: str, kind: str, status: dict, read
     assert fragment in claim.sentence
 
 
+@pytest.mark.parametrize(
+    ("case", "live", "size"),
+    [
+        ("aks", {"spec": {"count": 2}, "status": {"count": 6}}, {"spec": {"count": 6}}),
+        ("aks", {"spec": {"count": 2}}, {"spec": {"count": 2}}),
+        ("aks-fixed", {"spec": {"count": 2}, "status": {"count": 6}}, {"spec": {"count": 3}}),
+        ("eks", {"spec": {"scalingConfig": {"desiredSize": 7}}}, {"spec": {"scalingConfig": {"desiredSize": 7}}}),
+        ("eks", {"spec": {}}, {"spec": {}}),
+        ("karpenter", {"spec": {}}, {}),
+    ],
+)
+def test_a_number_that_an_autoscaler_owns_is_repeated_and_never_set(case: str, live: dict, size: dict) -> None:
+    assert pools(case)[0].objects[0].size_for(live) == size
+
+
 def test_a_claim_that_cannot_be_read_is_a_sentence_and_no_error() -> None:
     assert "cannot be read" in Registry().claim("eks", {"kind": "Nodegroup", "status": 7}).sentence
     assert by_condition({"kind": "K", "metadata": {"name": "n"}}, "Ready").ready is None

@@ -1,8 +1,9 @@
 """AKS agent pools by Azure Service Operator (containerservice.azure.com ManagedClustersAgentPool).
 
-Owner of the size: AKS' autoscaler, between minCount and maxCount; `count` must be there when the pool is made, and is
-then left alone. With sizeOwner Leeward `count` is ours. The name in Azure has 12 characters at most, so it is made
-from the digest alone. AKS taints spot pools by itself; the pods tolerate that.
+Owner of the size: AKS' autoscaler, between minCount and maxCount. `count` must be there when the pool is made, and must
+repeat what the status says from then on: the number that stands there is sent with every change. With sizeOwner
+Leeward `count` is ours. The name in Azure has 12 characters at most, so it is made from the digest alone. AKS taints
+spot pools by itself; the pods tolerate that.
 """
 
 from leeward.adapters.pools.machines import machine
@@ -54,7 +55,7 @@ def pool(ask: Ask) -> Pool:
     body = ask.body(_kind(settings.version), name, merged(ask.pools.provider_spec, spec))
     size = {"spec": {"count": nodes.now if ask.fixed else nodes.least}}
     tolerated = (*ask.taints, SPOT_TAINT) if ask.spot else ask.taints
-    return Pool(name, (PoolObject(body, size, keep_size=ask.fixed),), {POOL_LABEL: (name,)}, tolerated)
+    return Pool(name, (PoolObject(body, size, keep_size=ask.fixed, mirrors="count"),), {POOL_LABEL: (name,)}, tolerated)
 
 
 def claim(live: KubeObject) -> Claim:

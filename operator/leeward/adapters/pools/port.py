@@ -135,12 +135,34 @@ class Ask:
 class PoolObject:
     """One object. `body` has everything but the size; `size` holds its fields alone, to be merged in.
 
-    `keep_size` tells whether Leeward owns the size; if not, `size` is written once, when the object is made.
+    `keep_size` tells whether Leeward owns the size; if not, `size` is written once, when the object is made. `mirrors`
+    names a field of the status that the size has to repeat then, where a provider sets the number back otherwise.
     """
 
     body: KubeObject
     size: KubeObject = field(default_factory=dict)
     keep_size: bool = False
+    mirrors: str = ""
+
+    def size_for(self, live: KubeObject) -> KubeObject:
+        """The size fields as they shall be, given the object as it is."""
+        if self.keep_size:
+            return self.size
+        seen = (live.get("status") or {}).get(self.mirrors) if self.mirrors else None
+        return _taken(self.size, live) if seen is None else _filled(self.size, seen)
+
+
+def _taken(fields: KubeObject, live: KubeObject) -> KubeObject:
+    """The same fields with the values that they have in `live`; those that it lacks are left out."""
+    return {
+        key: _taken(value, live[key]) if isinstance(value, dict) else live[key]
+        for key, value in fields.items()
+        if key in live
+    }
+
+
+def _filled(fields: KubeObject, value: object) -> KubeObject:
+    return {key: _filled(below, value) if isinstance(below, dict) else value for key, below in fields.items()}
 
 
 @dataclass(frozen=True, slots=True)
