@@ -20,7 +20,7 @@ from leeward.adapters.pools.port import REGION_LABEL, Claim, PoolObject, Setting
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.pools import Taint
 from leeward.core.plan import RegionPlan
-from leeward.ports import Cluster, Denied, Kind, KindMissing, KubeObject, PortError, Ref
+from leeward.ports import Cluster, Kind, KindMissing, KubeObject, PortError, Ref
 
 WRITER, SIZE_WRITER = "leeward", "leeward-size"
 SURGE = 1  # replicas that a rollout has beyond the wanted ones
@@ -117,7 +117,7 @@ class Provider:
         return move
 
     async def _live(self, model: ModelDeployment, member: Member, holder: Cluster) -> list[KubeObject]:
-        """The model's pool objects for this region, of every kind that the cluster serves and we may read."""
+        """The model's pool objects for this region, of every kind that can be listed."""
         region = member.region.metadata.name
         found: dict[str, KubeObject] = {}
         kinds = self.registry.object_kinds([member.region])
@@ -125,12 +125,10 @@ class Provider:
             labels = labels_of(model.metadata.namespace or "", model.metadata.name)
             try:
                 rows = await holder.find(kind, labels=labels)
-            except KindMissing:
-                continue
-            except Denied:
-                if kind in kinds.used:
+            except PortError as error:
+                if kind in kinds.used and not isinstance(error, KindMissing):
                     raise
-                continue
+                continue  # what another provider's kind has to do with us can wait
             for body in rows:
                 where = body["metadata"]["labels"].get(REGION_LABEL)
                 if where == region or (where is None and holder is member.cluster):

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from leeward.adapters.members import Member
 from leeward.adapters.objects import DEPLOYMENT, NODE, POD, labels_of
 from leeward.adapters.pools import Registry
 from leeward.adapters.pools.nodes import node_seen
-from leeward.adapters.pools.port import POOL_LABEL, merged
+from leeward.adapters.pools.port import POOL_LABEL, UnknownProvider, merged
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
 from leeward.core.phases import Phase
@@ -223,3 +224,28 @@ def test_the_operators_rights_suffice_and_those_of_other_providers_may_be_left_o
     except Denied as error:  # Karpenter is one of the kinds that are always looked for
         pytest.fail(str(error))
     assert gone
+
+
+def test_pods_that_exist_keep_their_place_when_no_pool_is_to_be_had(pool_server: KubernetesCluster, run: Run) -> None:
+    """A mistake in a Region must not move pods to nodes that never come; the number of replicas still follows."""
+    pods = ordered_pods(pool_server, run, {}, 0)
+    run(apply_all(pool_server, [pods]))
+    kept = ordered_pods(pool_server, run, {"provider": "rack.example.com"}, 3)
+    spec = kept["spec"]["template"]["spec"]
+    assert spec["affinity"] == pods["spec"]["template"]["spec"]["affinity"]
+    assert spec["tolerations"] == pods["spec"]["template"]["spec"]["tolerations"]
+    assert kept["spec"]["replicas"] == 3
+
+
+def test_without_pools_and_pods_nothing_is_placed(pool_server: KubernetesCluster, run: Run) -> None:
+    with pytest.raises(UnknownProvider, match="no kind of node pools named"):
+        ordered_pods(pool_server, run, {"provider": "rack.example.com"}, 3)
+
+
+def ordered_pods(server: KubernetesCluster, run: Run, change: Change, replicas: int) -> KubeObject:
+    """The model's Deployment as `apply` would write it."""
+    found = provider(server, "machine-pool", change)
+    task: Any = SimpleNamespace(model=MODEL, members=found.members, registry=found.registry)
+    objects = run(apply._placed_pods(task, next(iter(found.members)), replicas, apply.Outcomes()))
+    deployed: KubeObject = next(body for body in objects if body["kind"] == "Deployment")
+    return deployed
