@@ -78,7 +78,7 @@ def show_tools() -> None:
     """Find the binaries, building from pinned Go modules what is missing."""
     found: dict[str, Path] = {}
     _fail_clearly(lambda: bool(found.update(tools.ensure(console.print))))
-    for name in ("karpenter", "envoy-gateway"):
+    for name in ("karpenter", "envoy-gateway", "cluster-api"):
         list(tools.manifests(name))
     for name, path in found.items():
         console.print(f"{name:25} {path}")
