@@ -12,6 +12,7 @@ COMPILE := env -u PIP_FIND_LINKS $(BIN)/pip-compile --quiet --generate-hashes --
 REQUIREMENTS = $(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); print(*$(1), sep="\n")'
 RUNTIME := p["project"]["dependencies"]
 ALL := $(RUNTIME) + p["dependency-groups"]["dev"]
+MODELSERVER := p["dependency-groups"]["modelserver"]
 # Requirements come from standard input; the comments that say who wants a package name the file instead.
 SAY_SOURCE = sed -e 's/-r -$$/pyproject.toml/' -e '/^ *\#  *-c requirements/d'
 
@@ -66,7 +67,8 @@ crds: setup ## Write crds/ from the models in operator/leeward/api
 lock: setup ## Write requirements/ from pyproject.toml (UPGRADE=--upgrade: the newest allowed)
 	$(call REQUIREMENTS,$(ALL)) | $(COMPILE) $(UPGRADE) --output-file requirements/dev.txt -
 	$(call REQUIREMENTS,$(RUNTIME)) | $(COMPILE) --constraint requirements/dev.txt --output-file requirements/run.txt -
-	@for file in requirements/dev.txt requirements/run.txt; do $(SAY_SOURCE) "$$file" > "$$file.new" && mv "$$file.new" "$$file"; done
+	$(call REQUIREMENTS,$(MODELSERVER)) | $(COMPILE) --constraint requirements/dev.txt --output-file requirements/modelserver.txt -
+	@for file in requirements/dev.txt requirements/run.txt requirements/modelserver.txt; do $(SAY_SOURCE) "$$file" > "$$file.new" && mv "$$file.new" "$$file"; done
 
 bench: setup ## Compare fixed weights, the data plane alone, and Leeward; results in bench/results/
 	hack/bench

@@ -18,8 +18,8 @@ from leeward.ports import Kind, KubeObject, PortError, Ref
 from localfleet import tools
 from localfleet.components import ASSETS, Component
 from localfleet.layout import (
+    ENVOY_LABELS,
     ENVOY_NAMESPACE,
-    GATEWAY_NAME,
     GATEWAY_NAMESPACE,
     Fleet,
     RegionHost,
@@ -197,10 +197,9 @@ async def gateway_certificates(region: RegionHost, cluster: KubernetesCluster) -
 
 async def envoy_component(region: RegionHost, cluster: KubernetesCluster, binary: Path) -> Component:
     """The real Envoy with the arguments of the Deployment that Envoy Gateway made for our Gateway."""
-    labels = {"gateway.envoyproxy.io/owning-gateway-name": GATEWAY_NAME}
 
     async def look() -> KubeObject | None:
-        found = await cluster.find(DEPLOYMENT, ENVOY_NAMESPACE, labels)
+        found = await cluster.find(DEPLOYMENT, ENVOY_NAMESPACE, ENVOY_LABELS)
         return found[0] if found else None
 
     deployment = await wait_for(f"the Envoy Deployment in {region.name}", look, 60)
@@ -240,10 +239,9 @@ def _rehome(text: str, region: RegionHost) -> str:
 
 async def give_address(region: RegionHost, cluster: KubernetesCluster) -> None:
     """Do what a cloud's load balancer would: give the Gateway's Service the region's address."""
-    labels = {"gateway.envoyproxy.io/owning-gateway-name": GATEWAY_NAME}
 
     async def look() -> KubeObject | None:
-        found = await cluster.find(SERVICE, ENVOY_NAMESPACE, labels)
+        found = await cluster.find(SERVICE, ENVOY_NAMESPACE, ENVOY_LABELS)
         return found[0] if found else None
 
     service = await wait_for(f"the Envoy Service in {region.name}", look, 60)

@@ -1,62 +1,53 @@
-"""`hack/fleet`: several regions on one machine, each a real Kubernetes cluster, without Docker."""
+"""`hack/fleet`: several regions on one machine, each a real Kubernetes cluster, without Docker or with kind."""
 
-import asyncio
-import os
-import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import click
-from rich.console import Console
 
-from localfleet import forward, layout, sandbox, tools
-from localfleet.layout import DEFAULT_REGIONS, Fleet, Timing
+from localfleet import backends, layout
+from localfleet.backends import Backend
+from localfleet.errors import FleetError
+from localfleet.layout import DEFAULT_REGIONS, Fleet, RegionHost, Timing
+from localfleet.terminal import console
 
-console = Console(highlight=False)
+Found = TypeVar("Found")
 
 
 class Context:
-    """What every command needs: the fleet's name and, once it is up, its layout."""
+    """What every command needs: the fleet's name, what a new one is made of, and, once it is up, its layout."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, new_backend: str) -> None:
         self.name = name
+        self.new_backend = new_backend
 
     @property
     def fleet(self) -> Fleet:
-        try:
-            return layout.load(self.name)
-        except LookupError as error:
-            raise click.ClickException(str(error)) from error
+        return clearly(lambda: layout.load(self.name))
+
+    def regions(self, names: tuple[str, ...]) -> list[RegionHost]:
+        """The regions of these names, or all."""
+        fleet = self.fleet
+        return clearly(lambda: [fleet.region(name) for name in names]) or list(fleet.regions)
+
+    def enter(self) -> Backend:
+        """What the fleet is made of, with this command where the fleet can be reached; else it ends here."""
+        fleet = self.fleet
+        backend = backends.BACKENDS[fleet.backend]
+        status = clearly(lambda: backend.enter(fleet))
+        if status is not None:
+            sys.exit(status)
+        return backend
 
 
-def _fail_clearly(function: Callable[[], int]) -> None:
+def clearly(act: Callable[[], Found]) -> Found:
+    """What `act` returns; what a person can mend is told as one message."""
     try:
-        status = function()
-    except (sandbox.SandboxError, tools.ToolError, LookupError, TimeoutError) as error:
+        return act()
+    except (FleetError, LookupError, TimeoutError) as error:
         raise click.ClickException(str(error)) from error
-    if status:
-        sys.exit(status)
-
-
-def inside(context: Context, *arguments: str) -> None:
-    """Run this same command line, or `arguments`, inside the fleet's namespaces."""
-    command = [sys.executable, "-m", "localfleet", "--name", context.name, *(arguments or tuple(_rest()))]
-    _fail_clearly(lambda: sandbox.run_inside(context.name, command))
-
-
-def _rest() -> list[str]:
-    """Our own command line without `--name NAME`."""
-    rest, skip = [], False
-    for argument in sys.argv[1:]:
-        if skip or argument.startswith("--name="):
-            skip = False
-        elif argument == "--name":
-            skip = True
-        else:
-            rest.append(argument)
-    return rest
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -67,81 +58,57 @@ def _rest() -> list[str]:
     show_default=True,
     help="Which fleet; several can run side by side.",
 )
+@click.option(
+    "--backend",
+    type=click.Choice(list(backends.BACKENDS)),
+    default=layout.NAMESPACES,
+    envvar="LEEWARD_FLEET_BACKEND",
+    show_default=True,
+    help="What `up` and `tools` make a fleet of; a fleet that is up remembers it. kind needs Docker, kind and kubectl; "
+    "it is covered by unit tests only and has not been run by the project's own checks, which have no Docker.",
+)
 @click.pass_context
-def main(click_context: click.Context, name: str) -> None:
-    """Several regions on one machine: real API servers, Karpenter, Envoy Gateway and Prometheus, without Docker."""
-    click_context.obj = Context(name)
+def main(click_context: click.Context, name: str, backend: str) -> None:
+    """Several regions on one machine: real API servers, Envoy Gateway and Prometheus, without Docker or with kind."""
+    click_context.obj = Context(name, backend)
 
 
 @main.command("tools")
-def show_tools() -> None:
-    """Find the binaries, building from pinned Go modules what is missing."""
-    found: dict[str, Path] = {}
-    _fail_clearly(lambda: bool(found.update(tools.ensure(console.print))))
-    for name in ("karpenter", "envoy-gateway", "cluster-api"):
-        list(tools.manifests(name))
-    for name, path in found.items():
-        console.print(f"{name:25} {path}")
+@click.pass_obj
+def show_tools(context: Context) -> None:
+    """Find the programs that a fleet needs, building from pinned Go modules what is missing."""
+    for name, path in clearly(backends.BACKENDS[context.new_backend].tools).items():
+        console.print(f"{name:25} {path}", soft_wrap=True)
 
 
 @main.command()
 @click.option("--region", "regions", multiple=True, help="A region's name; repeat for several.")
 @click.option("--startup-seconds", default=4.0, show_default=True, help="How long a model server loads its weights.")
-@click.option("--node-seconds", default=2.0, show_default=True, help="How long a new machine takes to appear.")
+@click.option(
+    "--node-seconds", default=2.0, show_default=True, help="How long a new machine takes to appear (not with kind)."
+)
 @click.pass_obj
 def up(context: Context, regions: tuple[str, ...], startup_seconds: float, node_seconds: float) -> None:
     """Bring a fleet up (three regions unless told otherwise)."""
-    fleet = Fleet(context.name, regions or DEFAULT_REGIONS, Timing(startup_seconds, node_seconds))
-    if sandbox.inside():
-        from localfleet import lifecycle
-
-        binaries = tools.ensure(console.print)
-        _fail_clearly(lambda: bool(asyncio.run(lifecycle.up(fleet, binaries, console.print))))
-        return
-    _fail_clearly(lambda: _up(fleet))
-
-
-def _up(fleet: Fleet) -> int:
-    tools.ensure(console.print)
-    for name in ("karpenter", "envoy-gateway"):
-        list(tools.manifests(name))
-    sandbox.create(fleet.name)
-    fleet.save()
-    command = [
-        sys.executable,
-        "-m",
-        "localfleet",
-        "--name",
-        fleet.name,
-        "up",
-        *(f"--region={name}" for name in fleet.region_names),
-        f"--startup-seconds={fleet.timing.startup}",
-        f"--node-seconds={fleet.timing.node_registration}",
-    ]
-    try:
-        status = sandbox.run_inside(fleet.name, command)
-        if status == 0:
-            forward.start(fleet)
-    except BaseException:
-        status = 130
-        raise
-    finally:
-        if status:
-            keep = os.environ.get("LEEWARD_FLEET_KEEP_FAILED")
-            console.print("the fleet did not come up; " + ("kept as it is" if keep else "taking it down again"))
-            if not keep:
-                sandbox.destroy(fleet.name)
-    return status
+    name, timing = context.name, Timing(startup_seconds, node_seconds)
+    fleet = Fleet(name, regions or DEFAULT_REGIONS, timing, context.new_backend)
+    if fleet.is_saved and backends.of(name) is not backends.BACKENDS[fleet.backend]:
+        raise click.ClickException(
+            f"fleet {name!r} is up already, with another backend: `hack/fleet --name {name} down` removes it"
+        )
+    status = clearly(lambda: backends.BACKENDS[fleet.backend].up(fleet))
+    if status:
+        sys.exit(status)
 
 
 @main.command()
 @click.option("--all", "everything", is_flag=True, help="Every fleet of this machine.")
 @click.pass_obj
 def down(context: Context, everything: bool) -> None:
-    """Take a fleet down: no process, namespace, mount or file stays behind."""
+    """Take a fleet down: no process, namespace, mount, cluster or file stays behind."""
     names = [path.name for path in layout.fleets_folder().glob("*")] if everything else [context.name]
     for name in names:
-        existed = sandbox.destroy(name)
+        existed = clearly(partial(backends.of(name).down, name))
         console.print(f"fleet {name} is down" if existed else f"fleet {name} was not up")
 
 
@@ -152,10 +119,7 @@ def down(context: Context, everything: bool) -> None:
 @click.pass_obj
 def kubeconfig(context: Context, region: str, for_inside: bool, operator: bool) -> None:
     """Print the path of a region's kubeconfig: KUBECONFIG=$(hack/fleet kubeconfig us-east1) kubectl get md -A"""
-    try:
-        host = context.fleet.region(region)
-    except LookupError as error:
-        raise click.ClickException(str(error)) from error
+    (host,) = context.regions((region,))
     if operator:
         click.echo(host.folder / "kubeconfig-operator")
     else:
@@ -168,12 +132,8 @@ def kubeconfig(context: Context, region: str, for_inside: bool, operator: bool) 
 @click.pass_obj
 def execute(context: Context, host: str, command: tuple[str, ...]) -> None:
     """Run a command inside the fleet, on the users' host or on a region's: hack/fleet exec -- curl 10.77.1.1:8080"""
-    from localfleet.network import in_host
-
-    line = in_host(host, list(command)) if host else list(command)
-    if sandbox.inside():
-        sys.exit(subprocess.call(line))
-    _fail_clearly(lambda: sandbox.run_inside(context.name, line))
+    fleet = context.fleet
+    sys.exit(clearly(lambda: backends.BACKENDS[fleet.backend].execute(fleet, host, list(command))))
 
 
 def run(arguments: list[str] | None = None) -> Any:

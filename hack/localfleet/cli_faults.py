@@ -1,14 +1,13 @@
 """`hack/fleet kill | degrade | heal`: faults, from the command line."""
 
-import asyncio
 from datetime import datetime
+from functools import partial
 
-import aiohttp
 import click
 
-from localfleet import faults, sandbox
-from localfleet.cli import Context, console, inside, main
-from localfleet.layout import RegionHost
+from localfleet import faults
+from localfleet.cli import Context, clearly, main
+from localfleet.terminal import console
 
 
 class Share(click.ParamType[float]):
@@ -42,22 +41,14 @@ class Factor(click.ParamType[float]):
         return factor
 
 
-def _regions(context: Context, names: tuple[str, ...]) -> list[RegionHost]:
-    try:
-        return [context.fleet.region(name) for name in names] or list(context.fleet.regions)
-    except LookupError as error:
-        raise click.ClickException(str(error)) from error
-
-
 @main.command(help="Break a region.\n\n\b\n" + "\n".join(f"{how:11} {text}" for how, (_, text) in faults.HOW.items()))
 @click.argument("region")
 @click.option("--how", type=click.Choice(list(faults.HOW)), default="partition", show_default=True)
 @click.pass_obj
 def kill(context: Context, region: str, how: str) -> None:
-    hosts = _regions(context, (region,))
-    if not sandbox.inside():
-        return inside(context)
-    asyncio.run(faults.kill(hosts[0], how))
+    (host,) = context.regions((region,))
+    backend = context.enter()
+    clearly(lambda: backend.kill(context.fleet, host, how))
     console.print(
         f"{datetime.now().astimezone():%H:%M:%S.%f} {region}: {how}; `hack/fleet heal {region}` mends it",
         soft_wrap=True,
@@ -75,16 +66,12 @@ def kill(context: Context, region: str, how: str) -> None:
 @click.pass_obj
 def degrade(context: Context, /, region: str, pods: tuple[str, ...], **wanted: float | bool | None) -> None:
     """Make a region's model servers misbehave."""
-    hosts = _regions(context, (region,))
+    (host,) = context.regions((region,))
     chosen = {name: value for name, value in wanted.items() if value is not None}
     if not chosen:
         raise click.UsageError("say what goes wrong, for example --errors 20%")
-    if not sandbox.inside():
-        return inside(context)
-    try:
-        asyncio.run(faults.degrade(hosts[0], chosen, list(pods) or None))
-    except (ValueError, aiohttp.ClientError) as error:
-        raise click.ClickException(str(error)) from error
+    backend = context.enter()
+    clearly(lambda: backend.degrade(context.fleet, host, chosen, list(pods)))
     console.print(f"{region}: {chosen}; `hack/fleet heal {region}` mends it")
 
 
@@ -93,9 +80,8 @@ def degrade(context: Context, /, region: str, pods: tuple[str, ...], **wanted: f
 @click.pass_obj
 def heal(context: Context, regions: tuple[str, ...]) -> None:
     """Mend regions (all of them unless named): cables, programs, model servers."""
-    hosts = _regions(context, regions)
-    if not sandbox.inside():
-        return inside(context)
+    hosts = context.regions(regions)
+    backend = context.enter()
     for host in hosts:
-        revived = asyncio.run(faults.heal(host))
+        revived = clearly(partial(backend.heal, context.fleet, host))
         console.print(f"{host.name}: healed" + (f", started again: {', '.join(revived)}" if revived else ""))

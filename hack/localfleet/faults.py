@@ -4,7 +4,9 @@ Every way of failing is real: a cable pulled, programs killed or stopped by a si
 would do wrong is played by the simulator of the model servers.
 """
 
+import asyncio
 import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -70,13 +72,19 @@ async def heal(region: RegionHost) -> list[str]:
     if revived:
         await bootstrap.api_ready(region)
     revived += [name for name in launch.names(region) if launch.revive(region, name)]
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
-            session.delete(f"{region.models_control}/faults"),
-        ):
-            pass
-    except aiohttp.ClientError:
-        if "models" not in revived:
-            raise
+    await _clear(region)
     return revived
+
+
+async def _clear(region: RegionHost, seconds: float = 10.0) -> None:
+    """Clear the model servers' faults; a cable just plugged in, or a program just started, may need a moment."""
+    deadline = time.monotonic() + seconds
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+        while True:
+            try:
+                async with session.delete(f"{region.models_control}/faults"):
+                    return
+            except aiohttp.ClientError:
+                if time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(0.2)

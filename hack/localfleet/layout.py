@@ -3,6 +3,7 @@
 Region i (from 1) is a network namespace with the address 10.77.i.1 on one bridge; 10.77.0.1 is the users' host.
 Envoy Gateway has a host of its own behind the region (10.78.i.2), because its ports collide with Envoy's.
 Pods get addresses from 10.(100+i).0.0/16; all of them are local to the region, where one program plays them.
+A fleet of kind clusters (`kind/`) has the addresses that Docker gave its nodes.
 """
 
 import json
@@ -11,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 DEFAULT_REGIONS = ("us-east1", "eu-west4", "ap-south1")
+NAMESPACES, KIND = "namespaces", "kind"
+"""What a fleet is made of; `backends.py` holds what each can do."""
 MARK = "LEEWARD_FLEET"
 """Environment variable that every process of a fleet carries; its value is the fleet's name."""
 
@@ -20,19 +23,20 @@ USERS_PORT = 10080  # what Envoy Gateway makes of port 80 inside its pods; a clo
 SERVE_PORT, ENVOY_STATS_PORT, ENVOY_READY_PORT = 8081, 19001, 19003
 GATEWAY_NAMESPACE, GATEWAY_NAME, SYSTEM_NAMESPACE = "leeward-system", "inference", "leeward-system"
 ENVOY_NAMESPACE = "envoy-gateway-system"
+ENVOY_LABELS = {"gateway.envoyproxy.io/owning-gateway-name": GATEWAY_NAME}
+"""Envoy Gateway puts these on whatever it makes for our Gateway."""
+ACCELERATOR, ACCELERATOR_LABEL = "nvidia-h100-80gb", "leeward.dev/accelerator"
 
 
 @dataclass(frozen=True, slots=True)
 class RegionHost:
-    """One region's place in the fleet; `index` counts from 1."""
+    """One region's place in the fleet; `index` counts from 1. Users connect to `address` at `users_port`."""
 
     name: str
     index: int
     folder: Path
-
-    @property
-    def address(self) -> str:
-        return f"10.77.{self.index}.1"
+    address: str
+    users_port: int = USERS_PORT
 
     @property
     def inner_address(self) -> str:
@@ -93,11 +97,13 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """A fleet's name, regions and folder."""
+    """A fleet's name, regions and folder. `addresses`, one per region, are known once kind's nodes run."""
 
     name: str
     region_names: tuple[str, ...]
     timing: Timing = Timing()
+    backend: str = NAMESPACES
+    addresses: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -105,7 +111,13 @@ class Fleet:
 
     @property
     def regions(self) -> tuple[RegionHost, ...]:
-        return tuple(RegionHost(name, index, self.folder / name) for index, name in enumerate(self.region_names, 1))
+        return tuple(self._host(name, index) for index, name in enumerate(self.region_names, 1))
+
+    def _host(self, name: str, index: int) -> RegionHost:
+        folder = self.folder / name
+        if self.backend == NAMESPACES:
+            return RegionHost(name, index, folder, f"10.77.{index}.1")
+        return RegionHost(name, index, folder, self.addresses[index - 1] if self.addresses else "", users_port=80)
 
     def region(self, name: str) -> RegionHost:
         """Raises LookupError, naming the regions there are."""
@@ -113,6 +125,11 @@ class Fleet:
         if found is None:
             raise LookupError(f"no region {name!r} in fleet {self.name!r}; it has: {', '.join(self.region_names)}")
         return found
+
+    @property
+    def is_saved(self) -> bool:
+        """Is a fleet of this name up, or was it not taken down?"""
+        return (self.folder / "fleet.json").exists()
 
     def save(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -136,4 +153,10 @@ def load(name: str) -> Fleet:
         known = sorted(found.parent.name for found in fleets_folder().glob("*/fleet.json"))
         raise LookupError(f"no fleet {name!r} is up (up: {', '.join(known) or 'none'}); start it with `hack/fleet up`")
     stored = json.loads(path.read_text())
-    return Fleet(stored["name"], tuple(stored["region_names"]), Timing(**stored["timing"]))
+    return Fleet(
+        stored["name"],
+        tuple(stored["region_names"]),
+        Timing(**stored["timing"]),
+        stored.get("backend", NAMESPACES),
+        tuple(stored.get("addresses", ())),
+    )

@@ -19,6 +19,7 @@ from localfleet import bootstrap, components, launch, members, network, recipes
 from localfleet.layout import (
     ENVOY_NAMESPACE,
     ENVOY_READY_PORT,
+    ENVOY_STATS_PORT,
     GATEWAY_NAME,
     GATEWAY_NAMESPACE,
     Fleet,
@@ -39,7 +40,9 @@ def prepare(region: RegionHost) -> None:
     (region.folder / "keys" / "admin-token").write_text(token)
     (region.folder / "keys" / "tokens.csv").write_text(f'{token},fleet-admin,fleet-admin,"system:masters"\n')
     (region.folder / "instance-types.json").write_text(recipes.instance_types())
-    (region.folder / "prometheus.yaml").write_text(recipes.prometheus_configuration(region))
+    pods = {"role": "pod", "kubeconfig_file": str(region.kubeconfig)}
+    envoy = {"static_configs": [{"targets": [f"127.0.0.1:{ENVOY_STATS_PORT}"]}]}
+    (region.folder / "prometheus.yaml").write_text(recipes.prometheus_configuration(region, pods, envoy))
 
 
 async def up(fleet: Fleet, binaries: dict[str, Path], tell: Tell) -> None:

@@ -8,9 +8,32 @@ import asyncio
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.ports import KubeObject
 from localfleet import bootstrap
-from localfleet.layout import GATEWAY_NAME, GATEWAY_NAMESPACE, SERVE_PORT, USERS_PORT, Fleet, RegionHost
+from localfleet.layout import (
+    ACCELERATOR,
+    ACCELERATOR_LABEL,
+    GATEWAY_NAME,
+    GATEWAY_NAMESPACE,
+    KIND,
+    NAMESPACES,
+    SERVE_PORT,
+    Fleet,
+    RegionHost,
+)
 
 _DOMAINS = ("aws", "gcp", "azure")
+_NODE_POOLS: dict[str, KubeObject] = {
+    NAMESPACES: {
+        "provider": "karpenter",
+        "nodeClassRef": {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "gpu"},
+        "accelerators": [
+            {"type": ACCELERATOR, "nodeLabels": {"node.kubernetes.io/instance-type": ["gpu-8x-h100"]}},
+        ],
+    },
+    KIND: {
+        "provider": "static",
+        "accelerators": [{"type": ACCELERATOR, "nodeLabels": {ACCELERATOR_LABEL: [ACCELERATOR]}}],
+    },
+}
 
 
 def region_object(fleet: Fleet, region: RegionHost) -> KubeObject:
@@ -33,16 +56,10 @@ def region_object(fleet: Fleet, region: RegionHost) -> KubeObject:
                 "name": GATEWAY_NAME,
                 "namespace": GATEWAY_NAMESPACE,
                 "address": region.address,
-                "usersPort": USERS_PORT,
+                "usersPort": region.users_port,
                 "servePort": SERVE_PORT,
             },
-            "nodePools": {
-                "provider": "karpenter",
-                "nodeClassRef": {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "gpu"},
-                "accelerators": [
-                    {"type": "nvidia-h100-80gb", "nodeLabels": {"node.kubernetes.io/instance-type": ["gpu-8x-h100"]}}
-                ],
-            },
+            "nodePools": _NODE_POOLS[fleet.backend],
         },
     }
 

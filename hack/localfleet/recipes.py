@@ -41,9 +41,13 @@ def instance_types() -> str:
     )
 
 
-def prometheus_configuration(region: RegionHost, scrape_seconds: int = 5) -> str:
-    """Scrape every model server pod (its engine's metrics) and the region's Envoy."""
+def prometheus_configuration(region: RegionHost, pods: KubeObject, envoy: KubeObject, scrape_seconds: int = 5) -> str:
+    """Scrape every model server pod (its engine's metrics) and the region's Envoy.
+
+    `pods` says how Prometheus finds pods (one of kubernetes_sd_configs), `envoy` where it finds Envoy.
+    """
     keep = "__meta_kubernetes_pod_label_app_kubernetes_io_component"
+    model = "__meta_kubernetes_pod_label_leeward_dev_model"
     return yaml.safe_dump(
         {
             "global": {
@@ -54,21 +58,18 @@ def prometheus_configuration(region: RegionHost, scrape_seconds: int = 5) -> str
             "scrape_configs": [
                 {
                     "job_name": "models",
-                    "kubernetes_sd_configs": [{"role": "pod", "kubeconfig_file": str(region.kubeconfig)}],
+                    "kubernetes_sd_configs": [pods],
                     "relabel_configs": [
                         {"source_labels": [keep], "regex": "model-server", "action": "keep"},
                         {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},
                         {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
-                        {
-                            "source_labels": ["__meta_kubernetes_pod_label_leeward_dev_model"],
-                            "target_label": "llm_model",
-                        },
+                        {"source_labels": [model], "target_label": "llm_model"},
                     ],
                 },
                 {
                     "job_name": "envoy",
                     "metrics_path": "/stats/prometheus",
-                    "static_configs": [{"targets": ["127.0.0.1:19001"]}],
+                    **envoy,
                     "metric_relabel_configs": [
                         {
                             "source_labels": ["__name__"],

@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+from localfleet.errors import FleetError
 from localfleet.layout import MARK, fleets_folder
 
 _INSIDE = "LEEWARD_FLEET_INSIDE"
@@ -32,7 +33,7 @@ while True:
 """
 
 
-class SandboxError(Exception):
+class SandboxError(FleetError):
     """The namespaces cannot be had; the message says what to allow."""
 
 

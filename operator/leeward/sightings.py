@@ -22,8 +22,12 @@ class _Reach:
 
 @dataclass
 class ReachBook:
-    """Per observer and region: does it answer, and since when not. Observers: this replica, and `via <entry>`."""
+    """Per observer and region: does it answer, and since when not. Observers: this replica, and `via <entry>`.
 
+    `home` is the region that this replica runs in, empty if it is in none.
+    """
+
+    home: str = ""
     _seen: dict[tuple[str, str], _Reach] = field(default_factory=dict)
 
     def note(self, observer: str, region: str, answered: bool | None, started_ms: int, now_ms: int) -> bool:
@@ -53,14 +57,12 @@ class ReachBook:
         return tuple(found)
 
     def _reached(self, observer: str, names: list[str], now_ms: int, fresh_ms: int) -> tuple[int, int]:
-        """How many of the regions other than its own an observer reaches: counting itself, it would trust itself
-        while it is cut off."""
-        others = [name for name in names if name != observer.removeprefix("via ")]
-        views = [self._seen.get((observer, other)) for other in others]
-        reached = sum(
-            view is not None and now_ms - view.seen_ms <= fresh_ms and view.failing_since_ms is None for view in views
-        )
-        return reached, len(others)
+        """How many of the regions that it was asked about an observer reaches, its own left out: counting itself, it
+        would trust itself while it is cut off."""
+        own = observer.removeprefix("via ") if observer.startswith("via ") else self.home or observer
+        views = [view for name in names if name != own and (view := self._seen.get((observer, name))) is not None]
+        reached = sum(now_ms - view.seen_ms <= fresh_ms and view.failing_since_ms is None for view in views)
+        return reached, len(views)
 
     def lasting(self, at_least_ms: int, now_ms: int) -> int:
         """How many views have failed without a break for at least so long."""

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from seen import KEY, Run
 
-from leeward.ports import Kind, KubeObject, Ref
+from leeward.ports import Kind, KindMissing, KubeObject, Ref
 from localfleet.bootstrap import CRD, SECRET, wait_for
 from localfleet.demo.stage import MODELS, Stage
 
@@ -32,16 +32,10 @@ def _address(_: dict, cluster: dict) -> None:
     cluster["server"] = "https://10.77.250.1:6443"
 
 
-def _no_kinds(_: dict, cluster: dict) -> None:
-    """Below this path an API server knows no kind at all, as one without our CRDs knows none of ours."""
-    cluster["server"] += "/nothing/is/served/here"
-
-
 BREAK: dict[str, tuple[Callable[[dict, dict], None], str, str]] = {
     "a command in the kubeconfig": (_exec, "BadReference", "allow"),
     "a wrong token": (_token, "Denied", ""),
     "an address without a server": (_address, "Unreachable", ""),
-    "kinds that are not installed": (_no_kinds, "KindMissing", "install"),
 }
 
 
@@ -100,6 +94,12 @@ def test_a_gateway_that_does_not_exist(stage: Stage, run: Run, region: KubeObjec
     run(stage.home.apply(region))
     message = run(wait_for("its condition", unready(lambda: stage.home.read(BROKEN), "GatewayMissing"), 45))
     assert "elsewhere" in message
+
+
+def test_a_kind_that_is_not_installed(stage: Stage, run: Run) -> None:
+    with pytest.raises(KindMissing, match="install its CRD") as missing:
+        run(stage.clusters["eu-west4"].find(Kind("nothing.example.com/v1", "Nothing")))
+    assert missing.value.reason == "KindMissing"
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ def test_a_fleet_whose_holder_was_killed_can_be_taken_down_and_come_up_again(nam
 @pytest.mark.parametrize("seconds", [1.0, 6.0])
 def test_ctrl_c_while_a_fleet_comes_up_takes_it_down_again(name: str, seconds: float) -> None:
     coming = subprocess.Popen(
-        [TOOL, "--name", name, "up", "--region", "alone"],
+        ["env", "--default-signal=INT", TOOL, "--name", name, "up", "--region", "alone"],  # a shell's & ignores it
         env=outside(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

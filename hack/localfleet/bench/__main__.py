@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import math
 import signal
 import statistics
 import sys
@@ -30,8 +31,6 @@ console = Console(highlight=False)
 SHOWN = ("failed_percent", "refused", "good_again_seconds", "drained_seconds", "peak_survivor_percent")
 POLICIES_IN_FORCE = 25.0
 """Seconds until changed policies are in force: an Envoy holds a changed cluster back for up to 15 s."""
-NEVER = 60.0
-"""A run in which it did not get good again within the fault's minute counts as this many seconds, and says so."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,7 +47,7 @@ def main(repeats: int, numbers: tuple[int, ...], ways: tuple[str, ...], rate: fl
         bench = Bench(layout.load(name), rate, out.resolve(), repeats, scenes, ways or tuple(WAYS))
         asyncio.run(bench.run())
         return
-    cli.main(["--name", name, "up"], standalone_mode=False)
+    cli.main(["--name", name, "--backend", layout.NAMESPACES, "up"], standalone_mode=False)
     try:
         status = sandbox.run_inside(name, [sys.executable, "-m", "localfleet.bench", *sys.argv[1:]])
     finally:
@@ -112,13 +111,13 @@ class Bench:
     async def _one(self, way: str, scene: Scene, region: RegionHost) -> Figures:
         await WAYS[way](self.stage, self.operator, self.saved)
         began = time.time()
-        await self._pause(10.0)
+        await self._pause(6.0)
         fault = time.time()
         await scene.begin(region)
         await self._pause(scene.fault_seconds)
         healed = time.time()
         await faults.heal(region)
-        await self._pause(8.0)
+        await self._pause(5.0)
         played = Played(scene.number, scene.title, region.name, True, began, fault, healed, time.time())
         return figures(played, self.load.records, self.watch.samples, self.watch.sayings, concurrency_limit())
 
@@ -141,14 +140,15 @@ class Bench:
 
 
 def summary(runs: Sequence[dict[str, object]]) -> list[dict[str, object]]:
-    """Median and maximum of each shown figure per scene and way."""
+    """Median and maximum of each shown figure per scene and way; None: not within the minute of the fault."""
     found = []
     for scene, way in sorted({(str(run["scene"]), str(run["way"])) for run in runs}):
         mine = [run for run in runs if str(run["scene"]) == scene and run["way"] == way]
         row: dict[str, object] = {"scene": scene, "way": way, "runs": len(mine)}
         for key in SHOWN:
-            values = [NEVER if run[key] is None else float(str(run[key])) for run in mine]
-            row[f"{key}_median"], row[f"{key}_max"] = round(statistics.median(values), 2), max(values)
+            values = [math.inf if run[key] is None else float(str(run[key])) for run in mine]
+            for name, value in ((f"{key}_median", statistics.median(values)), (f"{key}_max", max(values))):
+                row[name] = None if math.isinf(value) else round(value, 2)
         found.append(row)
     return found
 
@@ -158,11 +158,15 @@ def table(runs: Sequence[dict[str, object]]) -> str:
     head = "| scene | way | runs | " + " | ".join(SHOWN) + " |"
     rows = [
         f"| {row['scene']} | {row['way']} | {row['runs']} | "
-        + " | ".join(f"{row[f'{key}_median']:g} ({row[f'{key}_max']:g})" for key in SHOWN)
+        + " | ".join(f"{_told(row[f'{key}_median'])} ({_told(row[f'{key}_max'])})" for key in SHOWN)
         + " |"
         for row in summary(runs)
     ]
     return "\n".join([head, "|" + " --- |" * (3 + len(SHOWN)), *rows])
+
+
+def _told(value: object) -> str:
+    return "never" if value is None else f"{value:g}"
 
 
 if __name__ == "__main__":

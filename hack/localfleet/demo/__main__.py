@@ -50,7 +50,7 @@ def main(
             "name another with --name, or play on it with --reuse"
         )
     if not up_already:
-        cli.main(["--name", name, "up"], standalone_mode=False)
+        cli.main(["--name", name, "--backend", layout.NAMESPACES, "up"], standalone_mode=False)
     try:
         status = sandbox.run_inside(name, [sys.executable, "-m", "localfleet.demo", *sys.argv[1:]])
     finally:

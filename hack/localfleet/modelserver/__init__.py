@@ -1,4 +1,4 @@
-"""A simulator of vLLM: one running program plays every model-server pod of one region.
+"""A simulator of vLLM: one running program plays every model-server pod of one region, or just the pod it runs in.
 
 What it copies: the OpenAI-compatible routes, streams, limits on running and waiting requests, first-token and
 inter-token times that grow with load, vLLM's metric names and its blind spots (see `metrics`), a kubelet's

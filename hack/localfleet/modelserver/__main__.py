@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 
 import click
 import uvloop
@@ -13,8 +14,8 @@ from aiohttp import web
 from .control import control_app
 from .engine import Limits, Timing
 from .faults import FaultBook
-from .kubelet import Kubelet, PodApi
 from .pods import Crew, PodSpec, Settings
+from .status import pod_of
 
 DEFAULT = Timing()
 NOT_NEGATIVE = click.FloatRange(min=0)
@@ -32,9 +33,14 @@ def parse_static_pod(text: str, model: str, limits: Limits) -> PodSpec:
 
 
 async def serve(
-    settings: Settings, control: tuple[str, int], kubeconfig: str | None, selector: str, static: list[PodSpec]
+    settings: Settings,
+    control: tuple[str, int],
+    kubeconfig: str | None,
+    selector: str,
+    static: list[PodSpec],
+    drain_seconds: float = SHUTDOWN_SECONDS,
 ) -> None:
-    """Play pods until SIGINT or SIGTERM."""
+    """Play pods until SIGINT or SIGTERM; then requests in flight have `drain_seconds` to finish."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -48,13 +54,15 @@ async def serve(
     waiting: set[asyncio.Task[object]] = {asyncio.create_task(stop.wait())}
     api = None
     if kubeconfig is not None:
+        from .kubelet import Kubelet, PodApi  # noqa: PLC0415 - needs the Kubernetes client, which our image has not
+
         api = await PodApi.connect(kubeconfig, selector)
         waiting.add(asyncio.create_task(Kubelet(api, crew).run()))
     done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()
     await asyncio.gather(*pending, return_exceptions=True)
-    await crew.stop_all(SHUTDOWN_SECONDS)
+    await crew.stop_all(drain_seconds)
     await runner.cleanup()
     if api is not None:
         await api.close()
@@ -74,9 +82,21 @@ async def serve(
     type=click.IntRange(0),
     help="Most requests running and waiting in a static pod.  [default: 3 x max-num-seqs]",
 )
+@click.option(
+    "--own-pod",
+    is_flag=True,
+    help="Play the pod that this runs in: its port and model stand in ENGINE_ARGUMENTS, as vLLM would take them.",
+)
 @click.option("--control-host", default="0.0.0.0", show_default=True)
 @click.option("--control-port", required=True, type=click.IntRange(0, 65535))
-@click.option("--startup-seconds", type=NOT_NEGATIVE, default=5.0, show_default=True, help="Time to load weights.")
+@click.option(
+    "--startup-seconds",
+    type=NOT_NEGATIVE,
+    default=5.0,
+    show_default=True,
+    envvar="MODELSERVER_STARTUP_SECONDS",
+    help="Time to load weights.",
+)
 @click.option(
     "--rejection-status",
     default="429",
@@ -105,6 +125,7 @@ async def serve(
     show_default=True,
     help="Length of a stream's chunk.",
 )
+@click.argument("engine_arguments", nargs=-1)
 def main(
     region: str,
     kubeconfig: str | None,
@@ -113,22 +134,30 @@ def main(
     static_model: str,
     static_max_num_seqs: int,
     static_max_num_queued_reqs: int | None,
+    own_pod: bool,
     control_host: str,
     control_port: int,
     startup_seconds: float,
     rejection_status: str,
     seed: int,
+    engine_arguments: tuple[str, ...],
     **timing: float,
 ) -> None:
     """Play all model-server pods of one region: an OpenAI-compatible simulator with the behaviour of vLLM."""
-    if kubeconfig is None and not static_pod:
-        raise click.UsageError("Give --kubeconfig, or at least one --static-pod.")
+    if kubeconfig is None and not static_pod and not own_pod:
+        raise click.UsageError("Give --kubeconfig, --own-pod, or at least one --static-pod.")
+    if engine_arguments and not own_pod:
+        raise click.UsageError(f"{engine_arguments[0]!r} is an argument for --own-pod, which was not given.")
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {region} %(levelname)s %(message)s")
     in_flight = 3 * static_max_num_seqs if static_max_num_queued_reqs is None else static_max_num_queued_reqs
     limits = Limits(static_max_num_seqs, in_flight)
     static = [parse_static_pod(text, static_model, limits) for text in static_pod]
     settings = Settings(region, Timing(**timing), startup_seconds, int(rejection_status), seed)
-    uvloop.run(serve(settings, (control_host, control_port), kubeconfig, selector, static))
+    drain_seconds = SHUTDOWN_SECONDS
+    if own_pod:
+        static.append(pod_of(socket.gethostname(), list(engine_arguments)))
+        drain_seconds = static[-1].grace_seconds
+    uvloop.run(serve(settings, (control_host, control_port), kubeconfig, selector, static, drain_seconds))
 
 
 if __name__ == "__main__":

@@ -58,6 +58,18 @@ def pod_spec(pod: Json) -> PodSpec:
     )
 
 
+def pod_of(name: str, arguments: list[str]) -> PodSpec:
+    """The pod that this very program is: vLLM's arguments say model, port (8000 if not given) and limits."""
+    return PodSpec(
+        key=name,
+        name=name,
+        address="0.0.0.0",
+        port=int(_option(arguments, "--port") or DEFAULT_PORT),
+        model=served_model(arguments),
+        limits=limits(arguments),
+    )
+
+
 def served_model(arguments: list[str]) -> str:
     """The model's name as vLLM derives it: --served-model-name, else --model, else what follows `serve`."""
     for name in ("--served-model-name", "--model"):

@@ -79,10 +79,8 @@ def serve_objects(model: ModelDeployment, region: Region, ready_replicas: int) -
     ]
 
 
-def users_objects(
-    model: ModelDeployment, entry: Region, regions: list[Region], row: Row, unlisted: frozenset[str]
-) -> list[KubeObject]:
-    """The entry side of a region: where its users' requests go, in percent."""
+def entry_objects(model: ModelDeployment, entry: Region, regions: list[Region]) -> list[KubeObject]:
+    """The entry side of a region, all but the users route itself."""
     names = Names(model.metadata.name)
     backends = [body for region in regions for body in _backends(model, names, region)]
     probes = [_probe_rule(names, region) for region in regions]
@@ -91,12 +89,11 @@ def users_objects(
         owned(model, POLICY, names.users, policies.users_policy(model, names.users)),
         owned(model, POLICY, names.probe, policies.probe_policy(names.probe)),
         owned(model, ROUTE, names.probe, _route(model, entry, "users", probes)),
-        users_route(model, entry, row, unlisted),
     ]
 
 
 def users_route(model: ModelDeployment, entry: Region, row: Row, unlisted: frozenset[str]) -> KubeObject:
-    """The users route alone: all that an emergency has to write."""
+    """Where an entry's users go, in percent: all that an emergency has to write."""
     names = Names(model.metadata.name)
     rule = {
         "matches": [_prefix("/v1")],

@@ -42,6 +42,20 @@ def test_an_entry_is_an_observer_of_the_others() -> None:
     assert (reading.observer, reading.reached_others, reading.total_others) == ("via c", 1, 2)
 
 
+def test_an_entry_is_measured_by_the_regions_that_it_is_asked_about() -> None:
+    book = ReachBook()
+    seen(book, "via d", {"a": True, "b": False}, 0)
+    (reading,) = book.readings("b", ("a", "b", "c", "d", "e", "f"), 200, 5_000)
+    assert (reading.reached_others, reading.total_others) == (1, 2)
+
+
+def test_an_observer_with_a_name_of_its_own_leaves_its_home_out() -> None:
+    book = ReachBook(home="a")
+    seen(book, "leeward", {"a": True, "b": False}, 0)
+    (reading,) = book.readings("b", ("a", "b"), 200, 5_000)
+    assert (reading.reached_others, reading.total_others) == (0, 1)
+
+
 def test_views_that_are_not_renewed_say_nothing() -> None:
     book = ReachBook()
     seen(book, "a", {"b": False}, 0)
