@@ -18,7 +18,7 @@ SAY_SOURCE = sed -e 's/-r -$$/pyproject.toml/' -e '/^ *\#  *-c requirements/d'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup tools demo demo-quick test test-fast test-long lint fmt crds lock bench clean
+.PHONY: help setup tools demo demo-quick test test-fast test-long lint fmt crds lock bench bench-core storm mutations clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,13 +56,15 @@ lint: setup ## Style, format, types, layers, and drift of the CRDs
 	$(BIN)/mypy
 	PYTHONPATH=$(TOOL_PATH) $(BIN)/lint-imports
 	$(BIN)/python hack/generate-crds --check
+	$(BIN)/python hack/generate-schema --check
 
 fmt: setup ## Format, and mend what can be mended without a person
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-crds: setup ## Write crds/ from the models in operator/leeward/api
+crds: setup ## Write crds/ and the schema of recorded decisions from the models
 	$(BIN)/python hack/generate-crds
+	$(BIN)/python hack/generate-schema
 
 lock: setup ## Write requirements/ from pyproject.toml (UPGRADE=--upgrade: the newest allowed)
 	$(call REQUIREMENTS,$(ALL)) | $(COMPILE) $(UPGRADE) --output-file requirements/dev.txt -
@@ -72,6 +74,16 @@ lock: setup ## Write requirements/ from pyproject.toml (UPGRADE=--upgrade: the n
 
 bench: setup ## Compare fixed weights, the data plane alone, and Leeward; results in bench/results/
 	hack/bench
+
+bench-core: setup ## Time the decision core, and compare it with simpler policies in the same storms (an hour)
+	hack/bench-core
+
+storm: setup ## 100,000 storms against the decision core, on every core (hours); SEEDS=n for another number
+	@mkdir -p out
+	PYTHONPATH=$(TOOL_PATH) $(BIN)/python -m leeward simulate --seeds $(or $(SEEDS),100000) --plot out/storms.png
+
+mutations: setup ## Break the core in two dozen ways, and see that tests or storms notice each (half an hour)
+	hack/mutation-check
 
 clean: ## Remove caches and results, not the environment and not the built binaries
 	rm -rf out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -13,7 +13,8 @@ from typing import TypeVar
 
 import yaml
 
-from leeward.adapters.clusters import KubernetesCluster, from_file
+from leeward.adapters.clusters import KubernetesCluster
+from leeward.adapters.kubeconfigs import from_file
 from leeward.ports import Kind, KubeObject, PortError, Ref
 from localfleet import tools
 from localfleet.components import ASSETS, Component

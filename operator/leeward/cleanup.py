@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 import structlog
 
 from leeward import apply
+from leeward.adapters.objects import CONFIG_MAP, MODELS
 from leeward.adapters.pools import PoolKinds
 from leeward.api.modeldeployment import ModelDeployment
-from leeward.intake import MODELS
-from leeward.ports import Cluster, Kind, KubeObject, ModelKey, PortError, Ref, Unreachable
+from leeward.ports import Cluster, KubeObject, ModelKey, PortError, Ref, Unreachable
+from leeward.record_decisions import DecisionLog
 
 FINALIZER = "leeward.dev/cleanup"
 OWED = "leeward-owed"
-_CONFIG_MAP = Kind("v1", "ConfigMap")
 
 log = structlog.get_logger("cleanup")
 
@@ -54,7 +54,7 @@ class Debts:
 
     async def load(self) -> None:
         """Read the record once after a start."""
-        found = await self.home.read(Ref(_CONFIG_MAP, self.namespace, OWED))
+        found = await self.home.read(Ref(CONFIG_MAP, self.namespace, OWED))
         for region, text in ((found or {}).get("data") or {}).items():
             keys = {(row[0], row[1]) for row in json.loads(text)}
             if keys:
@@ -98,7 +98,9 @@ async def _gone(cluster: Cluster, region: str, key: ModelKey, pools: PoolKinds) 
     return gone
 
 
-async def remove_everywhere(model: ModelDeployment, clusters: Mapping[str, Cluster | None], debts: Debts) -> bool:
+async def remove_everywhere(
+    model: ModelDeployment, clusters: Mapping[str, Cluster | None], debts: Debts, decisions: DecisionLog
+) -> bool:
     """Remove a model that is being deleted, from every region; None stands for one that is out of reach, and is owed.
 
     True when its finalizer is off.
@@ -121,6 +123,8 @@ async def remove_everywhere(model: ModelDeployment, clusters: Mapping[str, Clust
                 model=model.key,
                 error=str(error),
             )
+    if clean:
+        await decisions.drop(key)
     if clean and FINALIZER in model.metadata.finalizers:
         rest = [name for name in model.metadata.finalizers if name != FINALIZER]
         await debts.home.patch(_ref(model), {"metadata": {"finalizers": rest}})

@@ -14,12 +14,11 @@ from typing import Any
 import kopf
 import structlog
 
+from leeward.adapters.objects import MODELS, REGIONS
 from leeward.api.common import GROUP, VERSION
-from leeward.ports import Cluster, Credentials, Kind, PortError
+from leeward.ports import Cluster, Credentials, PortError
 from leeward.store import Store, key_of
 
-MODELS = Kind(f"{GROUP}/{VERSION}", "ModelDeployment")
-REGIONS = Kind(f"{GROUP}/{VERSION}", "Region", namespaced=False)
 PLURALS = {"modeldeployments": MODELS, "regions": REGIONS}
 _BACKOFF_SECONDS = (1, 2, 4, 8, 15)
 

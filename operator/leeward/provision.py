@@ -76,10 +76,11 @@ class Provider:
         pools: tuple[Pool, ...] = ()
         try:
             pools = self.registry.pools(model, member.region, wanted)
-            holder, claims = self._holder(member), []
-            for made in (made for pool in pools for made in pool.objects):
-                live = await order(holder, made, written)
-                claims.append(self.registry.claim(member.region.spec.node_pools.provider, live))
+            holder, claims = self._holder(member), list[Claim]()
+            for pool in pools:
+                lives = [await order(holder, made, written) for made in pool.objects]
+                # The last object is the pool; others only describe its machines.
+                claims += [self.registry.claim(member.region.spec.node_pools.provider, live) for live in lives[-1:]]
             move = await self._retire(model, member, holder, pools, deployment)
             written += [f"{body['kind']} {body['metadata']['name']} (removed)" for body in move.remove]
         except PortError as error:

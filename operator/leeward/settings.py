@@ -24,4 +24,5 @@ class Settings:
     allowed_exec: tuple[str, ...] = ()
     listen_host: str = "0.0.0.0"  # noqa: S104 - scraped and probed from outside the pod
     listen_port: int = 8080
+    keep_decisions: int = 10  # recorded for each model
     dry_run: bool = False

@@ -28,6 +28,7 @@ from leeward.observe import Observer, now_ms
 from leeward.ports import Cluster, ModelKey, PortError, RegionMissing
 from leeward.provision import Placement, nodes_condition
 from leeward.record import Recorder
+from leeward.record_decisions import DecisionLog
 from leeward.record_regions import RegionRecorder
 from leeward.settings import Settings
 from leeward.store import Store
@@ -52,6 +53,7 @@ class Known:
     ensuring: "asyncio.Task[None] | None" = None
     failed: dict[str, PortError] = field(default_factory=dict)
     placed: dict[str, Placement] = field(default_factory=dict)
+    written: list[str] = field(default_factory=list)
     since: float = field(default_factory=time.monotonic)
 
 
@@ -66,6 +68,7 @@ class Loop:
     recorder: Recorder
     region_recorder: RegionRecorder
     debts: cleanup.Debts
+    decisions: DecisionLog
     telemetry: Telemetry
     liveness: Liveness
     registry: Registry
@@ -134,6 +137,7 @@ class Loop:
         now = now_ms()
         snapshot = self.observer.snapshot(model, spec.region_names, now)
         plan = decide(spec, snapshot, known.memory, now)
+        self.decisions.note(spec, snapshot, known.memory, now, plan)
         known.memory = plan.memory
         self._attend(model_key(model), plan, known)
         problems = dict(self._missing(model))
@@ -201,7 +205,9 @@ class Loop:
         known.applied = mark if known.serving and not outcomes.unsettled else None
         if outcomes.written:
             log.info("brought in line", model=model.key, written=outcomes.written)
-            self.alarm.set()
+            if outcomes.written != known.written:  # the same again: somebody changes it back, so there is no hurry
+                self.alarm.set()
+        known.written = outcomes.written
 
     def _open(self, task: apply.Task, known: Known) -> bool:
         """May users be let in for the first time? When all reachable regions are ready, or some, after a while."""
@@ -228,7 +234,7 @@ class Loop:
         if self.settings.dry_run:
             return
         try:
-            if await cleanup.remove_everywhere(model, self._within_reach(), self.debts):
+            if await cleanup.remove_everywhere(model, self._within_reach(), self.debts, self.decisions):
                 self.known.pop(model.key, None)
                 self.recorder.forget(model.key)
         except PortError as error:
@@ -244,10 +250,10 @@ class Loop:
         await asyncio.gather(*(self._check(member) for member in self.members.found.values() if self._answers(member)))
         for known in self.known.values():
             known.applied = None
-        gone = set(self.known) - set(self.store.models)
-        for key in gone:
+        for key in set(self.known) - set(self.store.models):
             del self.known[key]
             self.recorder.forget(key)
+            self.decisions.forget(key)
         alive = {model_key(model) for model in self.store.alive().values()}
         self.debts.pools = self.registry.object_kinds(member.region for member in self.members.found.values())
         self.observer.probed.forget(alive)

@@ -10,7 +10,8 @@ import poolworld
 import pytest
 from seen import Run
 
-from leeward.adapters.clusters import KubernetesCluster, from_file
+from leeward.adapters.clusters import KubernetesCluster
+from leeward.adapters.kubeconfigs import from_file
 from localfleet import faults, layout, sandbox
 from localfleet.demo.stage import Operator, Stage
 from localfleet.layout import MARK, Fleet

@@ -34,7 +34,7 @@ def tool(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def processes(name: str) -> list[str]:
+def running(name: str) -> list[str]:
     """Command lines of everything that carries the fleet's mark."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
@@ -49,9 +49,9 @@ def processes(name: str) -> list[str]:
 
 def leaves_nothing(name: str) -> None:
     deadline = time.monotonic() + 5
-    while processes(name) and time.monotonic() < deadline:
+    while running(name) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert processes(name) == []
+    assert running(name) == []
     assert not (fleets_folder() / name).exists()
     assert name not in Path("/proc/mounts").read_text()
 
@@ -84,9 +84,9 @@ def test_a_fleet_whose_holder_was_killed_can_be_taken_down_and_come_up_again(nam
     for pid in holders:
         os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 5
-    while processes(name) and time.monotonic() < deadline:
+    while running(name) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert processes(name) == []
+    assert running(name) == []
     assert "is down" in tool(name, "down").stdout
     leaves_nothing(name)
 

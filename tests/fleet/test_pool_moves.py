@@ -15,7 +15,8 @@ from poolworld import MODEL, NAMESPACE, Change, here, node, play, pod, ref_of
 from seen import Run
 
 from leeward import apply
-from leeward.adapters.clusters import KubernetesCluster, from_kubeconfig
+from leeward.adapters.clusters import KubernetesCluster
+from leeward.adapters.kubeconfigs import from_kubeconfig
 from leeward.adapters.members import Member
 from leeward.adapters.objects import DEPLOYMENT, NODE, POD, labels_of
 from leeward.adapters.pools import Registry

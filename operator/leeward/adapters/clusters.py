@@ -8,16 +8,11 @@ cluster. Every call has its own deadline, so that a dead cluster costs its deadl
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import aiohttp
-import yaml
-from kubernetes.aio import config as kubernetes_config
-from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client import ApiClient
 
 from leeward.ports import (
-    BadReference,
     Conflict,
     Credentials,
     Denied,
@@ -215,13 +210,9 @@ class KubernetesCluster:
         )
         response = await self._client.call_api(*request, _request_timeout=self._deadline)
         text = await response.read()
-        fine = 200 <= response.status <= 299
-        # An unknown API group is refused in plain text.
-        answer: Any = json.loads(text) if text and (fine or text.startswith(b"{")) else {}
-        if fine and isinstance(answer, dict):
-            return answer
-        message = answer.get("message") if isinstance(answer, dict) else None
-        raise self._error(response.status, message or str(response.reason), method)
+        if 200 <= response.status <= 299:
+            return dict(json.loads(text)) if text else {}
+        raise self._error(response.status, _message(text) or str(response.reason), method)
 
     def _error(self, status: int, message: str, method: str) -> PortError:
         said = f"{self.name}: {message}"
@@ -230,6 +221,14 @@ class KubernetesCluster:
         if status == 500 and "failed to create typed patch object" in message:
             return Invalid(said)  # how server-side apply refuses an unknown field
         return _ERRORS.get(status, Unreachable)(said)
+
+
+def _message(text: bytes) -> str:
+    """What a refusal says: a Status, or plain text where not even the API group is known."""
+    try:
+        return str(json.loads(text)["message"])
+    except (ValueError, LookupError, TypeError):
+        return text.decode(errors="replace").strip()[:300]
 
 
 class _NotFound(Invalid):
@@ -241,59 +240,3 @@ def ref_of(body: KubeObject) -> Ref:
     metadata = body["metadata"]
     namespace = metadata.get("namespace", "")
     return Ref(Kind(body["apiVersion"], body["kind"], bool(namespace)), namespace, metadata["name"])
-
-
-def check_kubeconfig(text: str, allowed_commands: Sequence[str] = ()) -> KubeObject:
-    """Parse a kubeconfig and refuse what would run commands in our pod.
-
-    Raises:
-        BadReference: not a kubeconfig, or a user with an `exec` or `auth-provider` that is not on the allow-list.
-    """
-    try:
-        parsed = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise BadReference(f"the kubeconfig is not YAML: {error}") from error
-    if not isinstance(parsed, dict) or not parsed.get("clusters"):
-        raise BadReference("the kubeconfig names no cluster")
-    for entry in parsed.get("users") or []:
-        user = entry.get("user") or {}
-        command = (user.get("exec") or {}).get("command")
-        if command and command not in allowed_commands:
-            raise BadReference(
-                f"the kubeconfig runs the command {command!r}, which is not on the allow-list: use a "
-                "token, or start the operator with --allow-exec " + str(command)
-            )
-        if user.get("auth-provider"):
-            raise BadReference("the kubeconfig uses an auth-provider: use a token instead")
-    return parsed
-
-
-async def from_kubeconfig(
-    name: str, text: str, *, allowed_commands: Sequence[str] = (), **options: Any
-) -> KubernetesCluster:
-    """A cluster from the text of a kubeconfig.
-
-    Raises:
-        BadReference: the kubeconfig is not usable or not allowed.
-    """
-    parsed = check_kubeconfig(text, allowed_commands)
-    configuration = Configuration()
-    configuration.retries = None
-    try:
-        await kubernetes_config.load_kube_config_from_dict(parsed, client_configuration=configuration)
-    except Exception as error:
-        raise BadReference(f"the kubeconfig of {name} cannot be used: {error}") from error
-    return KubernetesCluster(name, ApiClient(configuration), **options)
-
-
-async def from_file(name: str, path: Path, **options: Any) -> KubernetesCluster:
-    """A cluster from a kubeconfig file."""
-    return await from_kubeconfig(name, path.read_text(), **options)  # noqa: ASYNC240 - once, at the start
-
-
-def in_pod(name: str, **options: Any) -> KubernetesCluster:
-    """The cluster that this pod runs in."""
-    configuration = Configuration()
-    configuration.retries = None
-    kubernetes_config.load_incluster_config(client_configuration=configuration)
-    return KubernetesCluster(name, ApiClient(configuration), **options)

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from leeward.adapters.clusters import KubernetesCluster, from_kubeconfig
+from leeward.adapters.clusters import KubernetesCluster
+from leeward.adapters.kubeconfigs import from_kubeconfig
 from leeward.adapters.objects import GATEWAY
 from leeward.adapters.prometheus import PrometheusSource
 from leeward.api.common import SecretKeyRef

@@ -1,5 +1,9 @@
 """What all objects that Leeward writes share: names, labels, and whether a live object already is as wanted."""
 
+import re
+from fractions import Fraction
+
+from leeward.api.common import GROUP, VERSION
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.ports import Kind, KubeObject
 
@@ -15,6 +19,9 @@ SERVED_HEADER = "x-served-region"
 HOST_SUFFIX = ".region"
 """Ends the host name by which Envoy's statistics name a region; it must have two segments."""
 
+MODELS = Kind(f"{GROUP}/{VERSION}", "ModelDeployment")
+REGIONS = Kind(f"{GROUP}/{VERSION}", "Region", namespaced=False)
+CONFIG_MAP = Kind("v1", "ConfigMap")
 BACKEND = Kind("gateway.envoyproxy.io/v1alpha1", "Backend")
 POLICY = Kind("gateway.envoyproxy.io/v1alpha1", "BackendTrafficPolicy")
 ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute")
@@ -53,12 +60,35 @@ def owned(
 def differs(wanted: object, live: object) -> bool:
     """Is anything that is wanted missing or different in what is there? Fields that only `live` has are its own.
 
-    An empty list or mapping that is wanted equals an absent one, since API servers drop them.
+    An empty list or mapping that is wanted equals an absent one, since API servers drop them. Amounts are compared as
+    numbers, since API servers write them in their own way: 16 as "16", 0.5 as 500m, 1024Mi as 1Gi.
     """
     if isinstance(wanted, dict):
         there = live if isinstance(live, dict) else {}
-        return any(differs(value, there.get(key)) for key, value in wanted.items())
+        return any(
+            _amounts_differ(value, there.get(key)) if key in _AMOUNTS else differs(value, there.get(key))
+            for key, value in wanted.items()
+        )
     if isinstance(wanted, list | tuple):
         found = live if isinstance(live, list) else []
         return len(wanted) != len(found) or any(map(differs, wanted, found))
     return wanted != live
+
+
+_AMOUNTS = ("requests", "limits", "sizeLimit")
+_UNITS = {"m": Fraction(1, 1000), "": Fraction(1)}
+_UNITS |= {letter: Fraction(1000) ** power for power, letter in enumerate("kMGTPE", 1)}
+_UNITS |= {f"{letter}i": Fraction(1024) ** power for power, letter in enumerate("KMGTPE", 1)}
+
+
+def _amounts_differ(wanted: object, live: object) -> bool:
+    if isinstance(wanted, dict):
+        there = live if isinstance(live, dict) else {}
+        return any(_amounts_differ(value, there.get(key)) for key, value in wanted.items())
+    return wanted != live and (amount(wanted) is None or amount(wanted) != amount(live))
+
+
+def amount(written: object) -> Fraction | None:
+    """A Kubernetes quantity as a number; None for what is none."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)([a-zA-Z]*)", str(written))
+    return Fraction(found[1]) * _UNITS[found[2]] if found and found[2] in _UNITS else None

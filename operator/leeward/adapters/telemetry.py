@@ -66,6 +66,12 @@ class Telemetry:
             ("model", "emergency"),
             registry=self.registry,
         )
+        self.decision_records = Counter(
+            "leeward_decision_records_total",
+            "Recorded decisions, by what became of them.",
+            ("outcome",),
+            registry=self.registry,
+        )
 
     def count_write(self, verb: str, kind: str) -> None:
         self.writes.labels(verb, kind).inc()

@@ -167,7 +167,10 @@ def _filled(fields: KubeObject, value: object) -> KubeObject:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A pool as it shall be: its objects, the labels by which its nodes are found, the taints that pods tolerate."""
+    """A pool as it shall be: the labels by which its nodes are found, the taints that pods tolerate, and its objects.
+
+    They are made in this order; the last one is the pool itself, whose claim is read.
+    """
 
     name: str
     objects: tuple[PoolObject, ...]

@@ -1,0 +1,1 @@
+"""Figures of the decision core: how long a tick takes, how fast storms run, and what storms say of the rules."""

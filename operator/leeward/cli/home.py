@@ -1,0 +1,160 @@
+"""The home cluster, as a person at the command line sees it: models, regions and recorded decisions.
+
+A person's kubeconfig may run its own commands to log in; it is theirs. The operator allows that only by name.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import click
+import yaml
+from pydantic import ValidationError
+
+from leeward.adapters.clusters import KubernetesCluster
+from leeward.adapters.kubeconfigs import from_kubeconfig
+from leeward.adapters.objects import MODELS, REGIONS
+from leeward.api.modeldeployment import ModelDeployment
+from leeward.api.region import Region
+from leeward.ports import BadReference, Denied, KindMissing, KubeObject, PortError, Ref, Unreachable
+from leeward.record_decisions import kept, place
+from leeward.replay.decision import Decision, UnreadableError, read
+from leeward.store import key_of
+
+T = TypeVar("T")
+R = TypeVar("R", ModelDeployment, Region)
+DEADLINE_SECONDS = 10.0
+REMEDIES: dict[type[PortError], str] = {
+    Unreachable: "check the network, or name another cluster with --kubeconfig or --context",
+    Denied: "log in anew, or ask for the rights that docs/tools.md lists",
+    KindMissing: "this is not Leeward's home cluster: name it with --kubeconfig or --context",
+    BadReference: "mend the kubeconfig, or name another one with --kubeconfig",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach the home cluster. `namespace` is the models', `operator_namespace` where decisions are kept."""
+
+    kubeconfig: Path | None = None
+    context: str | None = None
+    namespace: str | None = None
+    operator_namespace: str = "leeward-system"
+    deadline_seconds: float = DEADLINE_SECONDS
+
+    def ask(self, question: "Callable[[Home], Awaitable[T]]") -> T:
+        """Connect, ask, and close.
+
+        Raises:
+            click.ClickException: the cluster cannot be reached or refuses; the message names the fix.
+        """
+        try:
+            return asyncio.run(self._ask(question))
+        except PortError as error:
+            raise click.ClickException(f"{error} ({REMEDIES.get(type(error), error.remedy)})") from error
+
+    async def _ask(self, question: "Callable[[Home], Awaitable[T]]") -> T:
+        path = self._path()
+        try:
+            text = await asyncio.to_thread(path.read_text)
+        except OSError as error:
+            raise click.ClickException(
+                f"the kubeconfig {path} cannot be read ({error.strerror or error}): name another with --kubeconfig"
+            ) from error
+        cluster = await from_kubeconfig(
+            "the home cluster",
+            text,
+            allowed_commands=None,
+            context=self.context,
+            deadline_seconds=self.deadline_seconds,
+        )
+        try:
+            return await question(Home(cluster, self.namespace or _namespace(text, self.context), self))
+        finally:
+            await cluster.close()
+
+    def _path(self) -> Path:
+        named = os.environ.get("KUBECONFIG", "")
+        if self.kubeconfig is None and os.pathsep in named:
+            raise click.ClickException("KUBECONFIG names several files: name one of them with --kubeconfig")
+        return self.kubeconfig or Path(named or Path.home() / ".kube" / "config")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The home cluster, open."""
+
+    cluster: KubernetesCluster
+    namespace: str
+    access: Access
+
+    async def models(self) -> list[ModelDeployment]:
+        """The ModelDeployments of the namespace that was named, or of all."""
+        found = await self.cluster.find(MODELS, self.access.namespace or "")
+        return [_read(ModelDeployment, each) for each in found]
+
+    async def model(self, name: str) -> ModelDeployment:
+        """One ModelDeployment, by name or `namespace/name`.
+
+        Raises:
+            click.ClickException: it does not exist; the message lists those that do.
+        """
+        namespace, _, bare = name.rpartition("/")
+        found = await self.cluster.read(Ref(MODELS, namespace or self.namespace, bare))
+        if found is not None:
+            return _read(ModelDeployment, found)
+        there = sorted(key_of(each) for each in await self.cluster.find(MODELS))
+        raise click.ClickException(
+            f"there is no ModelDeployment {namespace or self.namespace}/{bare}: "
+            + (f"name one of {', '.join(there)}" if there else "there is none at all in this cluster")
+        )
+
+    async def regions(self) -> dict[str, Region]:
+        """All Regions, by name."""
+        found = [_read(Region, each) for each in await self.cluster.find(REGIONS)]
+        return {region.metadata.name: region for region in found}
+
+    async def decisions(self, model: ModelDeployment) -> list[tuple[bytes, Decision]]:
+        """A model's recorded decisions, oldest first, with the bytes they were read from.
+
+        Raises:
+            click.ClickException: there are none, or the newest cannot be read.
+        """
+        where = place(self.access.operator_namespace, (model.metadata.namespace or "", model.metadata.name))
+        records = kept(await self.cluster.read(where))
+        if not records:
+            raise click.ClickException(
+                f"no decision of {model.key} is recorded ({where}): check that the operator runs, without --dry-run "
+                "and --keep-decisions 0, and that --operator-namespace is right"
+            )
+        found = []
+        for name, raw in records:
+            try:
+                found.append((raw, read(raw)))
+            except UnreadableError as error:
+                if name == records[-1][0]:
+                    raise click.ClickException(f"{name} in {where}: {error}") from error
+        return found
+
+
+def _read(kind: type[R], found: KubeObject) -> R:
+    """A resource; items of a list carry no kind of their own."""
+    try:
+        return kind.read({**found, "kind": kind.KIND})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise click.ClickException(
+            f"{kind.KIND} {key_of(found)} cannot be read ({place}: {first['msg']}): use the leeward that fits its CRD"
+        ) from error
+
+
+def _namespace(text: str, context: str | None) -> str:
+    """The namespace of the kubeconfig's context, or `default`."""
+    parsed = yaml.safe_load(text)
+    name = context or parsed.get("current-context")
+    row: KubeObject = next((each for each in parsed.get("contexts") or () if each.get("name") == name), {})
+    return str((row.get("context") or {}).get("namespace") or "default")

@@ -1,0 +1,77 @@
+"""What the checker knows of the world over time: since when each thing has been so. No core."""
+
+from dataclasses import dataclass, field
+
+from leeward.storm.scenario import FaultKind
+from leeward.storm.world import World
+
+SENSING = frozenset(
+    {
+        FaultKind.METRICS_GONE,
+        FaultKind.METRICS_LATE,
+        FaultKind.SCRAPES_DROPPED,
+        FaultKind.LYING_ENTRY,
+        FaultKind.PROBES_LOST,
+        FaultKind.REACH_BLIPS,
+    }
+)
+
+
+@dataclass(slots=True)
+class Truth:
+    """Moments in ms; None: it is not so now."""
+
+    world: World
+    gone_ms: list[int | None] = field(default_factory=list)  # cut off, or no engine is ready
+    dark_ms: list[int | None] = field(default_factory=list)  # neither metrics nor API server
+    well_ms: list[int | None] = field(default_factory=list)  # serves as it should, and can be seen to
+    open_ms: list[int | None] = field(default_factory=list)  # its API server takes writes
+    ill_until_ms: list[int] = field(default_factory=list)
+    lied_about_ms: list[int] = field(default_factory=list)  # how long a sensor has called it bad
+    blurred_until_ms: int = -1  # some sensor is not to be trusted
+    demand_moved_ms: int = 0  # users or replicas have just changed
+    frozen_until_ms: int = -1
+    faulty_until_ms: int | None = None  # when anything at all was last wrong; None: never
+    _before_ms: int = 0
+
+    def __post_init__(self) -> None:
+        size = self.world.size
+        self.gone_ms, self.dark_ms = [None] * size, [None] * size
+        self.well_ms, self.open_ms = [0] * size, [0] * size
+        self.ill_until_ms, self.lied_about_ms = [-1_000_000] * size, [0] * size
+
+    def look(self) -> None:
+        """Take in this moment."""
+        world, sky, now = self.world, self.world.sky, self.world.now_ms
+        passed, self._before_ms = now - self._before_ms, now
+        lies = {about for _, about in sky.lies}
+        for region in range(world.size):
+            gone = sky.cut[region] or world.engines[region].ready == 0
+            dark = sky.metrics_gone[region] and sky.api_dead[region]
+            ill = region in sky.ill or gone
+            if ill:
+                self.ill_until_ms[region] = now
+            seen = not (ill or sky.metrics_gone[region] or sky.api_dead[region] or region in sky.evacuated)
+            apart = any(region in pair for pair in sky.broken)
+            taking = not (sky.cut[region] or sky.api_dead[region] or sky.operator_cut or apart)
+            for kept, holds in (
+                (self.gone_ms, gone),
+                (self.dark_ms, dark),
+                (self.well_ms, seen),
+                (self.open_ms, taking),
+            ):
+                kept[region] = None if not holds else now if kept[region] is None else kept[region]
+            self.lied_about_ms[region] = self.lied_about_ms[region] + passed if region in lies else 0
+        if any(fault.kind in SENSING for fault in sky.active) or any(sky.api_dead):
+            self.blurred_until_ms = now
+        if sky.active:
+            self.faulty_until_ms = now
+        if sky.frozen:
+            self.frozen_until_ms = now
+        self._watch_demand()
+
+    def _watch_demand(self) -> None:
+        world = self.world
+        unsettled = any(engines.coming for engines in world.engines) or any(factor != 1 for factor in world.sky.surge)
+        if unsettled or any(world.sky.cut):
+            self.demand_moved_ms = world.now_ms
