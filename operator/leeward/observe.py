@@ -46,6 +46,7 @@ class RegionSight:
     deployments: dict[ModelKey, KubeObject] = field(default_factory=dict)
     nodes: tuple[NodeSeen, ...] | None = None  # None: not seen yet
     nodes_asked: float = -math.inf  # monotonic seconds
+    ready_then: list[int | None] = field(default_factory=list)  # ready replicas when nodes were asked for
     api_seen_ms: int = 0
     api_error: PortError | None = None
     metrics: MetricsSeen | None = None
@@ -133,12 +134,13 @@ class Observer:
         }
         sight.deployments = {key: found for found in deployments if (key := _owner(found)) is not None}
         sight.api_seen_ms, sight.api_error = now_ms(), None
-        if time.monotonic() - sight.nodes_asked >= _NODES_SECONDS:
-            sight.nodes_asked = time.monotonic()
-            self._start(f"nodes {member.region.metadata.name}", self._see_nodes(member, sight))
+        ready = [(found.get("status") or {}).get("readyReplicas") for found in sight.deployments.values()]
+        if ready != sight.ready_then or time.monotonic() - sight.nodes_asked >= _NODES_SECONDS:
+            sight.ready_then, sight.nodes_asked = ready, time.monotonic()
+            await self._see_nodes(member, sight)
 
     async def _see_nodes(self, member: Member, sight: RegionSight) -> None:
-        """Nodes are many and for messages, so they are asked for rarely and beside the rest."""
+        """Nodes are many and for messages, so they are asked for rarely, and when ready replicas changed."""
         assert member.cluster is not None
         try:
             sight.nodes = tuple(node_seen(body) for body in await member.cluster.find(NODE))

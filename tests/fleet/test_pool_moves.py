@@ -250,3 +250,17 @@ def ordered_pods(server: KubernetesCluster, run: Run, change: Change, replicas: 
     objects = run(apply._placed_pods(task, next(iter(found.members)), replicas, apply.Outcomes()))
     deployed: KubeObject = next(body for body in objects if body["kind"] == "Deployment")
     return deployed
+
+
+def test_pools_may_be_held_by_another_regions_cluster(pool_server: KubernetesCluster, run: Run) -> None:
+    found = provider(pool_server, "machine-pool")
+    name, member = next(iter(found.members.items()))
+    document = member.region.wire()
+    document["spec"]["nodePools"]["managedIn"] = "management"
+    apart = Member(Region.read(document), pool_server)
+    absent = placed(run, Provider(Registry(), {name: apart}))
+    assert absent.error is not None
+    assert str(absent.error) == "managedIn names Region management, which is not there or cannot be reached"
+    held = placed(run, Provider(Registry(), {name: apart, "management": Member(member.region, pool_server)}))
+    assert held.error is None
+    assert run(pool_server.read(ref_of(held.pools[0].objects[-1].body))) is not None
