@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from leeward.adapters import pools, routes, workload
+from leeward import provision
+from leeward.adapters import routes, workload
 from leeward.adapters.members import Member
 from leeward.adapters.objects import OWNED_KINDS, ROUTE, differs, labels_of
+from leeward.adapters.pools import PoolKinds, Registry
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
 from leeward.core.plan import Plan
-from leeward.ports import Cluster, Conflict, Kind, KindMissing, KubeObject, ModelKey, PortError, Ref
+from leeward.ports import Cluster, Conflict, Denied, Kind, KindMissing, KubeObject, ModelKey, PortError, Ref
 
 log = structlog.get_logger("apply")
 _DOWN_SECONDS = 60.0
@@ -31,6 +33,17 @@ class Outcomes:
 
     written: list[str] = field(default_factory=list)
     failed: dict[str, PortError] = field(default_factory=dict)
+    placed: dict[str, provision.Placement] = field(default_factory=dict)
+
+    @property
+    def unsettled(self) -> bool:
+        """Something has to be done again, or goes on: a write that failed, a pool that is refused, a move."""
+        return bool(self.failed) or any(each.error or each.move for each in self.placed.values())
+
+    @property
+    def problems(self) -> dict[str, PortError]:
+        """What is wrong, by region."""
+        return {name: each.error for name, each in self.placed.items() if each.error} | self.failed
 
 
 @dataclass
@@ -65,6 +78,7 @@ class Task:
     plan: Plan
     sized: Mapping[str, int]
     reachable: frozenset[str] = frozenset()
+    registry: Registry = field(default_factory=Registry)
 
     @property
     def regions(self) -> list[Region]:
@@ -132,20 +146,35 @@ async def _ensure_serving(task: Task, name: str, outcomes: Outcomes) -> bool | N
         return None
     line = next(row for row in task.plan.regions if row.name == name)
     entry = next(row for row in task.model.spec.regions if row.name == name)
-    wanted = [
-        *pools.pool_objects(task.model, member.region, entry.replicas.max),
-        *workload.workload_objects(
-            task.model, member.region, line.replicas, pools.node_labels(task.model, member.region)
-        ),
-        *routes.serve_objects(task.model, member.region, task.sized.get(name) or entry.replicas.min),
-    ]
     try:
+        pods = await _placed_pods(task, name, line.replicas, outcomes)
+        wanted = [
+            *pods,
+            *routes.serve_objects(task.model, member.region, task.sized.get(name) or entry.replicas.min),
+        ]
         live = await _bring(member.cluster, wanted, name, outcomes)
     except PortError as error:
         outcomes.failed[name] = error
         return None
     serve = routes.Names(task.model.metadata.name).serve
     return routes.accepted(live.get((ROUTE.kind, serve)))
+
+
+async def _placed_pods(task: Task, name: str, replicas: int, outcomes: Outcomes) -> list[KubeObject]:
+    """Order the region's nodes; returns the pods' objects. Without nodes, pods that exist keep their place.
+
+    Raises:
+        PortError: the cluster does not answer, or there are neither pools nor pods yet.
+    """
+    placement, written = await provision.Provider(task.registry, task.members).provide(task.model, name, replicas)
+    outcomes.placed[name] = placement
+    outcomes.written += [f"{name} {each}" for each in written]
+    if placement.error and not placement.deployment:
+        raise placement.error
+    objects = workload.workload_objects(
+        task.model, task.members[name].region, replicas, placement.node_labels, placement.taints
+    )
+    return workload.placed_as(objects, placement.deployment) if placement.error and placement.deployment else objects
 
 
 async def _ensure_users(task: Task, name: str, outcomes: Outcomes) -> None:
@@ -194,18 +223,22 @@ async def _write(cluster: Cluster, body: KubeObject, region: str, outcomes: Outc
     outcomes.written.append(f"{region} {body['kind']} {body['metadata']['name']}")
 
 
-async def remove(cluster: Cluster, key: ModelKey) -> bool:
-    """Delete all of a model's objects from a cluster, routes before pods. True when nothing was left.
+async def remove(cluster: Cluster, key: ModelKey, pools: PoolKinds) -> bool:
+    """Delete all of a model's objects from a cluster, routes before pods before pools. True when nothing was left.
 
     Raises:
         PortError: the cluster could not be asked; what is left is owed.
     """
     left = 0
-    for kind in OWNED_KINDS:
+    for kind in dict.fromkeys((*OWNED_KINDS, *pools.known)):
         try:
             found = await cluster.find(kind, labels=labels_of(*key))
         except KindMissing:
             continue
+        except Denied:
+            if kind in pools.known and kind not in pools.used:
+                continue  # no Region uses it, so the rights may be left out
+            raise
         for body in found:
             metadata = body["metadata"]
             left += 1

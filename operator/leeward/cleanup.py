@@ -13,6 +13,7 @@ import structlog
 
 from leeward import apply
 from leeward.adapters.objects import CONFIG_MAP, MODELS
+from leeward.adapters.pools import PoolKinds
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.ports import Cluster, KubeObject, ModelKey, PortError, Ref, Unreachable
 from leeward.record_decisions import DecisionLog
@@ -47,6 +48,7 @@ class Debts:
 
     home: Cluster
     namespace: str
+    pools: PoolKinds = field(default_factory=PoolKinds)
     owed: dict[str, set[ModelKey]] = field(default_factory=dict)
     loaded: bool = False
 
@@ -70,7 +72,7 @@ class Debts:
         for region in sorted(self.owed):
             cluster = clusters.get(region)
             for key in sorted(self.owed[region]):
-                if key in alive or (cluster is not None and await _gone(cluster, region, key)):
+                if key in alive or (cluster is not None and await _gone(cluster, region, key, self.pools)):
                     self.owed[region].discard(key)
                     await self._save()
             if not self.owed[region]:
@@ -86,9 +88,9 @@ class Debts:
         await self.home.apply(record)
 
 
-async def _gone(cluster: Cluster, region: str, key: ModelKey) -> bool:
+async def _gone(cluster: Cluster, region: str, key: ModelKey, pools: PoolKinds) -> bool:
     try:
-        gone = await apply.remove(cluster, key)
+        gone = await apply.remove(cluster, key, pools)
     except PortError:
         return False
     if gone:
@@ -112,7 +114,7 @@ async def remove_everywhere(
         try:
             if cluster is None:
                 raise Unreachable(f"{region} does not answer")
-            clean &= await apply.remove(cluster, key)
+            clean &= await apply.remove(cluster, key, debts.pools)
         except PortError as error:
             await debts.add(region, key)
             log.warning(

@@ -6,14 +6,18 @@ done here; what it means is the core's.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
+import structlog
+
 from leeward.adapters.members import Member
-from leeward.adapters.objects import DEPLOYMENT, MANAGED_BY, MODEL_LABEL, NAMESPACE_LABEL, ROUTE
+from leeward.adapters.objects import DEPLOYMENT, MANAGED_BY, MODEL_LABEL, NAMESPACE_LABEL, NODE, ROUTE
+from leeward.adapters.pools.nodes import NodeSeen, node_seen
 from leeward.adapters.routes import Names, read_row
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.units import parse_decimal
@@ -23,8 +27,10 @@ from leeward.settings import Settings
 from leeward.sightings import ProbeBook, ReachBook
 from leeward.targets import model_key, reach_targets, targets
 
+log = structlog.get_logger("observe")
 _OURS = {MANAGED_BY: "leeward"}
 _ROUTES_SETTLE_SECONDS = 5.0
+_NODES_SECONDS = 15.0
 
 
 def now_ms() -> int:
@@ -38,6 +44,9 @@ class RegionSight:
 
     routes: dict[ModelKey, KubeObject] = field(default_factory=dict)
     deployments: dict[ModelKey, KubeObject] = field(default_factory=dict)
+    nodes: tuple[NodeSeen, ...] | None = None  # None: not seen yet
+    nodes_asked: float = -math.inf  # monotonic seconds
+    ready_then: list[int | None] = field(default_factory=list)  # ready replicas when nodes were asked for
     api_seen_ms: int = 0
     api_error: PortError | None = None
     metrics: MetricsSeen | None = None
@@ -125,6 +134,18 @@ class Observer:
         }
         sight.deployments = {key: found for found in deployments if (key := _owner(found)) is not None}
         sight.api_seen_ms, sight.api_error = now_ms(), None
+        ready = [(found.get("status") or {}).get("readyReplicas") for found in sight.deployments.values()]
+        if ready != sight.ready_then or time.monotonic() - sight.nodes_asked >= _NODES_SECONDS:
+            sight.ready_then, sight.nodes_asked = ready, time.monotonic()
+            await self._see_nodes(member, sight)
+
+    async def _see_nodes(self, member: Member, sight: RegionSight) -> None:
+        """Nodes are many and for messages, so they are asked for rarely, and when ready replicas changed."""
+        assert member.cluster is not None
+        try:
+            sight.nodes = tuple(node_seen(body) for body in await member.cluster.find(NODE))
+        except PortError as error:
+            log.info("a region's nodes cannot be seen", region=member.region.metadata.name, error=str(error))
 
     async def _see_metrics(self, member: Member, sight: RegionSight, objectives: dict[ModelKey, Fraction]) -> None:
         assert member.metrics is not None
@@ -185,6 +206,10 @@ class Observer:
         return {
             name: self.regions[name].routes[key] for name in self.answering(names) if key in self.regions[name].routes
         }
+
+    def nodes(self) -> dict[str, tuple[NodeSeen, ...]]:
+        """Nodes by region, where they have been seen."""
+        return {name: sight.nodes for name, sight in self.regions.items() if sight.nodes is not None}
 
     def ready(self, key: ModelKey, names: Iterable[str]) -> dict[str, int]:
         """Ready replicas of a model by region, where its Deployment has been seen."""

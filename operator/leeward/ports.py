@@ -61,6 +61,13 @@ class BadReference(PortError):
     remedy = "fix the reference in the Region's spec.cluster"
 
 
+class RegionMissing(PortError):
+    """A model names a Region that does not exist."""
+
+    reason = "RegionMissing"
+    remedy = "make the Region, or take it out of spec.regions"
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """How to reach an API server, for a client that is not ours."""
@@ -108,7 +115,7 @@ class Cluster(Protocol):
         labels: Mapping[str, str] | None = None,
     ) -> Sequence[KubeObject]: ...
 
-    async def apply(self, body: KubeObject, *, dry_run: bool = False) -> KubeObject: ...
+    async def apply(self, body: KubeObject, *, dry_run: bool = False, writer: str = "") -> KubeObject: ...
 
     async def apply_status(self, body: KubeObject) -> KubeObject: ...
 

@@ -36,7 +36,12 @@ class Recorder:
     _written: dict[str, object] = field(default_factory=dict)
 
     async def record(
-        self, model: ModelDeployment, plan: Plan, ready: Mapping[str, int], problems: Mapping[str, PortError]
+        self,
+        model: ModelDeployment,
+        plan: Plan,
+        ready: Mapping[str, int],
+        problems: Mapping[str, PortError],
+        nodes: Condit | None = None,
     ) -> None:
         """Tell one model's tick.
 
@@ -47,7 +52,7 @@ class Recorder:
         self.telemetry.show(model.key, plan, ready)
         if self.dry_run:
             return
-        conditions = _conditions(plan, ready, problems)
+        conditions = [*_conditions(plan, ready, problems), *([nodes] if nodes else [])]
         mark = _mark(plan, ready, conditions, model.metadata.generation)
         if self._written.get(model.key) == mark:
             return

@@ -1,10 +1,13 @@
-"""Recording what is seen of the Regions themselves: conditions in their status, written only when they change."""
+"""Recording what is seen of the Regions themselves: conditions and nodes, written only when they change."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import structlog
 
 from leeward.adapters.members import Member
+from leeward.adapters.pools.nodes import region_capacity
+from leeward.observe import RegionSight
 from leeward.ports import Cluster, PortError
 from leeward.record import Condit, condition
 
@@ -22,17 +25,18 @@ class RegionRecorder:
     async def record(
         self,
         member: Member,
-        api_error: PortError | None,
-        metrics_error: PortError | None,
+        sight: RegionSight,
         unreadable: PortError | None = None,
+        resources: Iterable[str] = (),
     ) -> None:
-        """Write one Region's conditions if a status or reason changed; a failure is tried again by the next tick.
+        """Write one Region's status if a condition or its nodes changed; a failure is tried again by the next tick.
 
-        `unreadable` is why the newest form of the Region itself does not count.
+        `unreadable` is why the newest form of the Region itself does not count; `resources` are accelerators' names.
         """
         name = member.region.metadata.name
-        rows = region_conditions(member, api_error, metrics_error, unreadable)
-        mark = (member.region.metadata.uid, tuple(row[:3] for row in rows))
+        rows = region_conditions(member, sight.api_error, sight.metrics_error, unreadable)
+        capacity = None if sight.nodes is None else region_capacity(sight.nodes, resources).wire()
+        mark = (member.region.metadata.uid, tuple(row[:3] for row in rows), capacity)
         if self.dry_run or self._marks.get(name) == mark:
             return
         body = {
@@ -42,6 +46,7 @@ class RegionRecorder:
             "status": {
                 "conditions": [condition(member.region.status.conditions, row, None).wire() for row in rows],
                 "observedGeneration": member.region.metadata.generation,
+                **({} if capacity is None else {"capacity": capacity}),
             },
         }
         try:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
+from leeward.api.serving import DEFAULT_RESOURCE
 from leeward.ports import KubeObject, PortError
 
 log = structlog.get_logger("store")
@@ -36,6 +37,10 @@ class Store:
     def alive(self) -> dict[str, ModelDeployment]:
         """Models that are not being deleted, by key."""
         return {key: model for key, model in self.models.items() if not model.metadata.deletion_timestamp}
+
+    def resources(self) -> set[str]:
+        """Names under which nodes offer the models' accelerators."""
+        return {DEFAULT_RESOURCE, *(model.spec.accelerator.resource_name for model in self.models.values())}
 
     def put(self, document: KubeObject) -> None:
         """Take in an object as the API server sent it. A change of status alone wakes nobody."""

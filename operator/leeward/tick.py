@@ -15,6 +15,7 @@ import structlog
 
 from leeward import apply, cleanup
 from leeward.adapters.members import Member, Members, check_gateway
+from leeward.adapters.pools import Registry
 from leeward.adapters.telemetry import Liveness, Telemetry
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
@@ -24,7 +25,8 @@ from leeward.core.plan import Plan, Verdict
 from leeward.core.spec import ModelSpec
 from leeward.lookout import Lookout
 from leeward.observe import Observer, now_ms
-from leeward.ports import Cluster, ModelKey, PortError
+from leeward.ports import Cluster, ModelKey, PortError, RegionMissing
+from leeward.provision import Placement, nodes_condition
 from leeward.record import Recorder
 from leeward.record_decisions import DecisionLog
 from leeward.record_regions import RegionRecorder
@@ -50,6 +52,8 @@ class Known:
     sizing: apply.Sizing = field(default_factory=apply.Sizing)
     ensuring: "asyncio.Task[None] | None" = None
     failed: dict[str, PortError] = field(default_factory=dict)
+    placed: dict[str, Placement] = field(default_factory=dict)
+    written: list[str] = field(default_factory=list)
     since: float = field(default_factory=time.monotonic)
 
 
@@ -67,6 +71,7 @@ class Loop:
     decisions: DecisionLog
     telemetry: Telemetry
     liveness: Liveness
+    registry: Registry
     known: dict[str, Known] = field(default_factory=dict)
     alarm: asyncio.Event = field(default_factory=asyncio.Event)
     _swept: float = 0.0
@@ -139,7 +144,9 @@ class Loop:
         if not self.settings.dry_run:
             problems |= await self._apply(model, spec, plan, known)
         try:
-            await self.recorder.record(model, plan, self.observer.ready(model_key(model), spec.region_names), problems)
+            ready = self.observer.ready(model_key(model), spec.region_names)
+            nodes = nodes_condition(model, plan.regions, known.placed, self.observer.nodes())
+            await self.recorder.record(model, plan, ready, problems, nodes)
         except PortError as error:
             log.warning("the status could not be written", model=model.key, error=str(error), remedy=error.remedy)
 
@@ -166,7 +173,7 @@ class Loop:
             line.name: known.sizing.size(line.name, ready.get(line.name, 0), line.replicas, time.monotonic())
             for line in plan.regions
         }
-        task = apply.Task(model, self.members.found, plan, sized, reachable)
+        task = apply.Task(model, self.members.found, plan, sized, reachable, self.registry)
         failed: dict[str, PortError] = {}
         if known.serving and not spec.frozen:
             failed = (await apply.write_weights(task, self.observer.routes(model_key(model), spec.region_names))).failed
@@ -194,11 +201,13 @@ class Loop:
         except Exception:
             log.exception("a model could not be brought in line", model=model.key)
             return
-        known.failed = outcomes.failed
-        known.applied = mark if known.serving and not outcomes.failed else None
+        known.failed, known.placed = outcomes.problems, known.placed | outcomes.placed
+        known.applied = mark if known.serving and not outcomes.unsettled else None
         if outcomes.written:
             log.info("brought in line", model=model.key, written=outcomes.written)
-            self.alarm.set()
+            if outcomes.written != known.written:  # the same again: somebody changes it back, so there is no hurry
+                self.alarm.set()
+        known.written = outcomes.written
 
     def _open(self, task: apply.Task, known: Known) -> bool:
         """May users be let in for the first time? When all reachable regions are ready, or some, after a while."""
@@ -246,6 +255,7 @@ class Loop:
             self.recorder.forget(key)
             self.decisions.forget(key)
         alive = {model_key(model) for model in self.store.alive().values()}
+        self.debts.pools = self.registry.object_kinds(member.region for member in self.members.found.values())
         self.observer.probed.forget(alive)
         self.observer.reach.forget(set(self.members.found))
         if not self.settings.dry_run:
@@ -280,14 +290,7 @@ class Loop:
             if sight is not None:
                 self.telemetry.show_staleness(name, now_ms(), sight.api_seen_ms, sight.metrics_seen_ms)
                 unreadable = self.store.unreadable.get((Region.KIND, name))
-                await self.region_recorder.record(member, sight.api_error, sight.metrics_error, unreadable)
-
-
-class RegionMissing(PortError):
-    """A model names a Region that does not exist."""
-
-    reason = "RegionMissing"
-    remedy = "make the Region, or take it out of spec.regions"
+                await self.region_recorder.record(member, sight, unreadable, self.store.resources())
 
 
 def _parsed(text: str | None) -> object:

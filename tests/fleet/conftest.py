@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import poolworld
 import pytest
 from seen import Run
 
+from leeward.adapters.clusters import KubernetesCluster
+from leeward.adapters.kubeconfigs import from_file
 from localfleet import faults, layout, sandbox
 from localfleet.demo.stage import Operator, Stage
 from localfleet.layout import MARK, Fleet
@@ -78,3 +81,23 @@ def served(
         for region in stage.fleet.regions:
             loop.run_until_complete(faults.heal(region))
         operator.stop()
+
+
+@pytest.fixture(scope="module")
+def pool_crds(api: Api, loop: asyncio.AbstractEventLoop) -> Iterator[KubernetesCluster]:
+    """The home region's API server with every CRD of node pools that is at hand; new ones are removed again."""
+    run = loop.run_until_complete
+    cluster = run(from_file("home", api.kubeconfig, deadline_seconds=20.0))
+    new = run(poolworld.install(cluster, list(poolworld.crds().values())))
+    run(poolworld.default_account(cluster))
+    yield cluster
+    for ref in new:
+        run(cluster.delete(ref))
+    run(cluster.close())
+
+
+@pytest.fixture
+def pool_server(pool_crds: KubernetesCluster, run: Run) -> Iterator[KubernetesCluster]:
+    """The same, without the pools, nodes and pods of these tests afterwards."""
+    yield pool_crds
+    run(poolworld.tidy(pool_crds))

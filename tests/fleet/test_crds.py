@@ -12,6 +12,7 @@ import yaml
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
+from leeward.adapters.objects import differs
 from leeward.api.common import GROUP, VERSION
 from leeward.api.crd import crds
 from leeward.api.modeldeployment import ModelDeployment
@@ -93,8 +94,9 @@ def model_document() -> Document:
 
 
 def region_documents() -> list[Document]:
-    """The example regions."""
-    return list(yaml.safe_load_all((EXAMPLES / "regions.yaml").read_text("utf-8")))
+    """The example regions, one for each provider of node pools at the end."""
+    files = (EXAMPLES / "regions.yaml", *sorted((EXAMPLES / "pools").glob("*.yaml")))
+    return [document for path in files for document in yaml.safe_load_all(path.read_text("utf-8"))]
 
 
 def region_document() -> Document:
@@ -173,6 +175,17 @@ BAD_MODELS: list[tuple[str, Any, str]] = [
     ("metadata.name", "l" * 41, "choose a shorter name"),
 ]
 
+EKS: Document = {
+    "provider": "eks",
+    "eks": {"clusterName": "c", "nodeRole": "arn:aws:iam::111122223333:role/n", "subnets": ["subnet-1"]},
+}
+GKE: Document = {"provider": "gke", "gke": {"cluster": "c", "location": "europe-west4"}}
+KARPENTER: Document = {
+    "provider": "karpenter",
+    "nodeClassRef": {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": "gpu"},
+}
+TWO_OWNED: Document = {"sizeOwner": "Leeward", "capacityTypes": ["on-demand", "spot"]}
+
 BAD_REGIONS: list[tuple[str, Any, str]] = [
     ("spec.cluster", GONE, "say how to reach the cluster: set cluster.local"),
     ("spec.cluster", {}, "say how to reach the cluster: set cluster.local"),
@@ -193,7 +206,22 @@ BAD_REGIONS: list[tuple[str, Any, str]] = [
     ("spec.prometheus", {"url": "http://p.example.com", "tls": {}}, "use an https url or remove tls"),
     ("spec.prometheus.tls.insecureSkipVerify", True, "unknown field"),
     ("spec.nodePools.provider", "karpenter", "provider karpenter needs nodeClassRef"),
-    ("spec.nodePools.provider", "eks", 'supported values: "karpenter", "static"'),
+    ("spec.nodePools.provider", "karpentr", "provider must be one of karpenter, machine-deployment, machine-pool"),
+    ("spec.nodePools.provider", "machine-deployment", "needs clusterApi with clusterName, bootstrap and templates"),
+    ("spec.nodePools.provider", "machine-pool", "needs clusterApi with clusterName and infrastructureKind"),
+    ("spec.nodePools.provider", "gke", "provider gke needs gke: name the cluster and its location"),
+    ("spec.nodePools.provider", "eks", "provider eks needs eks: name the cluster, the nodes' role"),
+    ("spec.nodePools.provider", "aks", "provider aks needs aks: name the cluster"),
+    ("spec.nodePools", EKS | {"capacityTypes": ["reserved"]}, "capacityTypes reserved is known to karpenter only"),
+    ("spec.nodePools", EKS | TWO_OWNED, "so capacityTypes must name exactly one kind of capacity"),
+    ("spec.nodePools", {**GKE, "sizeOwner": "Leeward"}, "needs gke.nodeLocations: GKE counts nodes per zone"),
+    ("spec.nodePools", {"managedIn": "management"}, "remove it with providers karpenter and static"),
+    ("spec.nodePools", {**KARPENTER, "managedIn": "management"}, "remove it with providers karpenter and static"),
+    ("spec.nodePools.accelerators", [{"type": "a", "machine": "m"}], "say with acceleratorsPerNode how many"),
+    ("spec.nodePools.accelerators", [{"type": "a"}], "say something of these nodes: nodeLabels"),
+    ("spec.nodePools.taints", [{"key": "a", "effect": "NO_SCHEDULE"}], "taints[0].effect"),
+    ("spec.nodePools.sizeOwner", "Nobody", 'supported values: "Autoscaler", "Leeward"'),
+    ("spec.nodePools", {"provider": "aks", "aks": {"cluster": "c", "version": "2025-08-01"}}, "aks.version"),
     ("spec.nodePools.capacityTypes", ["spot", "spot"], "Duplicate value"),
     ("spec.failureDomains", {"Region": "a"}, "not None or Region"),
     ("spec.failureDomains", {"k" * 64: "a"}, "63 characters at most"),
@@ -213,6 +241,19 @@ def test_bad_region_is_refused_with_the_fix(server: Server, path: str, value: An
     with pytest.raises(ApiException) as refusal:
         server.create(spoil(region_document(), path, value))
     assert fragment in message_of(refusal.value)
+
+
+GOOD_POOLS: list[Document] = [
+    EKS | {"managedIn": "management", "namespace": "fleet"},
+    {"provider": "rack.example.com", "managedIn": "management", "providerSpec": {"rows": [1, {"deep": True}]}},
+    GKE | {"providerSpec": {"management": {"autoUpgrade": False}}},
+]
+
+
+@pytest.mark.parametrize("pools", GOOD_POOLS, ids=lambda each: str(each["provider"]))
+def test_good_node_pools_are_accepted_and_kept_whole(server: Server, pools: Document) -> None:
+    made = server.create(spoil(region_document(), "spec.nodePools", pools))["spec"]["nodePools"]
+    assert not differs(pools, made)
 
 
 @pytest.mark.parametrize("document", region_documents(), ids=lambda each: str(each["metadata"]["name"]))

@@ -91,10 +91,10 @@ class KubernetesCluster:
         found = await self._call("GET", await self._path(kind, namespace), query=query)
         return found.get("items") or []
 
-    async def apply(self, body: KubeObject, *, dry_run: bool = False) -> KubeObject:
-        """Server-side apply with our field manager; conflicts are taken over, since what we apply is ours."""
+    async def apply(self, body: KubeObject, *, dry_run: bool = False, writer: str = "") -> KubeObject:
+        """Server-side apply as field manager `writer`; conflicts are taken over, since what we apply is ours."""
         ref = ref_of(body)
-        query = [("fieldManager", self._manager), ("force", "true"), ("fieldValidation", "Strict")]
+        query = [("fieldManager", writer or self._manager), ("force", "true"), ("fieldValidation", "Strict")]
         query += [("dryRun", "All")] if dry_run else []
         applied = await self._call(
             "PATCH", await self._path(ref.kind, ref.namespace, ref.name), body=body, query=query, content=_APPLY
@@ -218,6 +218,8 @@ class KubernetesCluster:
         said = f"{self.name}: {message}"
         if status == 404 and method in ("GET", "DELETE", "PATCH"):
             return _NotFound(said)
+        if status == 500 and "failed to create typed patch object" in message:
+            return Invalid(said)  # how server-side apply refuses an unknown field
         return _ERRORS.get(status, Unreachable)(said)
 
 

@@ -1,5 +1,8 @@
 """What all objects that Leeward writes share: names, labels, and whether a live object already is as wanted."""
 
+import re
+from fractions import Fraction
+
 from leeward.api.common import GROUP, VERSION
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.ports import Kind, KubeObject
@@ -28,6 +31,7 @@ DEPLOYMENT = Kind("apps/v1", "Deployment")
 DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget")
 NODE_POOL = Kind("karpenter.sh/v1", "NodePool", namespaced=False)
 NODE = Kind("v1", "Node", namespaced=False)
+POD = Kind("v1", "Pod")
 
 OWNED_KINDS: tuple[Kind, ...] = (ROUTE, POLICY, BACKEND, SERVICE, DISRUPTION_BUDGET, DEPLOYMENT, NODE_POOL)
 """Everything that a model can own in a cluster, in the order in which it is removed: routes before pods."""
@@ -56,12 +60,35 @@ def owned(
 def differs(wanted: object, live: object) -> bool:
     """Is anything that is wanted missing or different in what is there? Fields that only `live` has are its own.
 
-    An empty list or mapping that is wanted equals an absent one, since API servers drop them.
+    An empty list or mapping that is wanted equals an absent one, since API servers drop them. Amounts are compared as
+    numbers, since API servers write them in their own way: 16 as "16", 0.5 as 500m, 1024Mi as 1Gi.
     """
     if isinstance(wanted, dict):
         there = live if isinstance(live, dict) else {}
-        return any(differs(value, there.get(key)) for key, value in wanted.items())
+        return any(
+            _amounts_differ(value, there.get(key)) if key in _AMOUNTS else differs(value, there.get(key))
+            for key, value in wanted.items()
+        )
     if isinstance(wanted, list | tuple):
         found = live if isinstance(live, list) else []
         return len(wanted) != len(found) or any(map(differs, wanted, found))
     return wanted != live
+
+
+_AMOUNTS = ("requests", "limits", "sizeLimit")
+_UNITS = {"m": Fraction(1, 1000), "": Fraction(1)}
+_UNITS |= {letter: Fraction(1000) ** power for power, letter in enumerate("kMGTPE", 1)}
+_UNITS |= {f"{letter}i": Fraction(1024) ** power for power, letter in enumerate("KMGTPE", 1)}
+
+
+def _amounts_differ(wanted: object, live: object) -> bool:
+    if isinstance(wanted, dict):
+        there = live if isinstance(live, dict) else {}
+        return any(_amounts_differ(value, there.get(key)) for key, value in wanted.items())
+    return wanted != live and (amount(wanted) is None or amount(wanted) != amount(live))
+
+
+def amount(written: object) -> Fraction | None:
+    """A Kubernetes quantity as a number; None for what is none."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)([a-zA-Z]*)", str(written))
+    return Fraction(found[1]) * _UNITS[found[2]] if found and found[2] in _UNITS else None

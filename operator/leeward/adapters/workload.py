@@ -1,5 +1,7 @@
 """A model's pods in one region: Deployment, Service and PodDisruptionBudget."""
 
+from collections.abc import Sequence
+
 from leeward.adapters.objects import (
     COMPONENT_LABEL,
     DEPLOYMENT,
@@ -10,6 +12,7 @@ from leeward.adapters.objects import (
     owner_labels,
 )
 from leeward.api.modeldeployment import ModelDeployment
+from leeward.api.pools import Taint
 from leeward.api.region import Region
 from leeward.ports import KubeObject
 
@@ -17,9 +20,13 @@ _MODEL_SERVER = {COMPONENT_LABEL: "model-server"}
 
 
 def workload_objects(
-    model: ModelDeployment, region: Region, replicas: int, node_labels: dict[str, list[str]]
+    model: ModelDeployment,
+    region: Region,
+    replicas: int,
+    node_labels: dict[str, list[str]],
+    taints: Sequence[Taint] = (),
 ) -> list[KubeObject]:
-    """Deployment, Service and PodDisruptionBudget; `node_labels` choose the nodes that have the accelerator."""
+    """Deployment, Service and PodDisruptionBudget; `node_labels` choose the nodes, whose `taints` the pods tolerate."""
     name = model.metadata.name
     return [
         _service(model, name),
@@ -32,7 +39,7 @@ def workload_objects(
                 "replicas": replicas,
                 "selector": {"matchLabels": _selector(model)},
                 "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
-                "template": _pod_template(model, region, node_labels),
+                "template": _pod_template(model, region, node_labels, taints),
             },
             _MODEL_SERVER,
         ),
@@ -52,7 +59,21 @@ def _disruption_budget(model: ModelDeployment, name: str) -> KubeObject:
     return owned(model, DISRUPTION_BUDGET, name, {"maxUnavailable": 1, "selector": {"matchLabels": _selector(model)}})
 
 
-def _pod_template(model: ModelDeployment, region: Region, node_labels: dict[str, list[str]]) -> KubeObject:
+def placed_as(wanted: list[KubeObject], live: KubeObject) -> list[KubeObject]:
+    """The wanted objects, with the Deployment's pods placed on the same nodes as those of `live`."""
+    there = live["spec"]["template"]["spec"]
+    for body in (body for body in wanted if body["kind"] == DEPLOYMENT.kind):
+        pods = body["spec"]["template"]["spec"]
+        for field in ("affinity", "tolerations"):
+            pods.pop(field, None)
+            if field in there:
+                pods[field] = there[field]
+    return wanted
+
+
+def _pod_template(
+    model: ModelDeployment, region: Region, node_labels: dict[str, list[str]], taints: Sequence[Taint]
+) -> KubeObject:
     given = dict(model.spec.template or {"spec": _server_pod(model)})
     metadata = dict(given.get("metadata") or {})
     revision = {"leeward.dev/revision": model.spec.model.revision} if model.spec.model.revision else {}
@@ -63,7 +84,7 @@ def _pod_template(model: ModelDeployment, region: Region, node_labels: dict[str,
         **revision,
         "leeward.dev/region": region.metadata.name,
     }
-    return {"metadata": {**metadata, "labels": labels}, "spec": _placed(model, given["spec"], node_labels)}
+    return {"metadata": {**metadata, "labels": labels}, "spec": _placed(model, given["spec"], node_labels, taints)}
 
 
 def _server_pod(model: ModelDeployment) -> KubeObject:
@@ -84,7 +105,9 @@ def _server_pod(model: ModelDeployment) -> KubeObject:
     return {"containers": [container], "terminationGracePeriodSeconds": 60}
 
 
-def _placed(model: ModelDeployment, spec: KubeObject, node_labels: dict[str, list[str]]) -> KubeObject:
+def _placed(
+    model: ModelDeployment, spec: KubeObject, node_labels: dict[str, list[str]], taints: Sequence[Taint]
+) -> KubeObject:
     """The pod's spec with accelerators, affinity, tolerations and spread added, each unless the team gave its own."""
     accelerator = model.spec.accelerator
     placed = dict(spec)
@@ -99,8 +122,13 @@ def _placed(model: ModelDeployment, spec: KubeObject, node_labels: dict[str, lis
                 "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": wanted}]}
             }
         }
-    toleration = {"key": accelerator.resource_name, "operator": "Exists", "effect": "NoSchedule"}
-    placed["tolerations"] = [*placed.get("tolerations", []), toleration]
+    own = {"key": accelerator.resource_name, "operator": "Exists", "effect": "NoSchedule"}
+    others = [
+        {"key": taint.key, "operator": "Exists", "effect": taint.effect}
+        for taint in taints
+        if taint.effect != "PreferNoSchedule" and (taint.key, taint.effect) != (own["key"], own["effect"])
+    ]
+    placed["tolerations"] = [*placed.get("tolerations", []), own, *others]
     placed.setdefault(
         "topologySpreadConstraints",
         [

@@ -80,8 +80,8 @@ class ModelDeploymentStatus(ApiModel):
     conditions: Conditions = Field(
         default=(),
         description="Ready: every region runs what it should. TrafficHealthy: users are served within the "
-        "objectives. Survivable: the demand still fits when what redundancy names is lost. Progressing: "
-        "something is changing.",
+        "objectives. Survivable: the demand still fits when what redundancy names is lost. NodesReady: "
+        "Ready nodes have the accelerators for it. Progressing: something is changing.",
     )
     observed_generation: ObservedGeneration = Field(
         default=None, description="metadata.generation that this status was computed from."

@@ -1,24 +1,14 @@
 """`Region`: one failure domain with one member cluster, and how to reach it. Cluster-scoped."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field
 
 from leeward.api.access import ClusterAccess, Prometheus
 from leeward.api.common import ApiModel, Conditions, Label, ObjectName, ObservedGeneration, Resource
-from leeward.api.markers import (
-    DNS_NAME,
-    LABEL_KEY,
-    LABEL_VALUE,
-    atomic_list,
-    keyed_list,
-    rule,
-    rules,
-    set_list,
-)
+from leeward.api.markers import rule, rules
+from leeward.api.pools import LabelValue, NodePools
 
-AcceleratorType = Annotated[str, Field(min_length=1, max_length=63, pattern=LABEL_VALUE)]
-LabelValue = Annotated[str, Field(max_length=63)]
 Port = Annotated[int, Field(ge=1, le=65535, json_schema_extra={"format": "int32"})]
 
 
@@ -67,81 +57,6 @@ class RegionGateway(ApiModel):
     users_listener: Label = Field(default="users", description="Name of the Gateway's listener that users connect to.")
     serve_listener: Label = Field(
         default="serve", description="Name of the Gateway's listener for the fleet's own gateways."
-    )
-
-
-class NodeClassRef(ApiModel):
-    """An administrator's node class, which says how machines are made. Leeward never writes one."""
-
-    group: str = Field(
-        min_length=1, max_length=253, pattern=DNS_NAME, description="API group, such as karpenter.k8s.aws."
-    )
-    kind: str = Field(
-        min_length=1, max_length=63, pattern=r"^[A-Z][A-Za-z0-9]*$", description="Kind, such as EC2NodeClass."
-    )
-    name: ObjectName = Field(description="Name of the node class in the region's cluster.")
-
-
-NodeLabelValues = Annotated[tuple[LabelValue, ...], Field(min_length=1, max_length=16, json_schema_extra=atomic_list())]
-
-
-class AcceleratorNodes(ApiModel):
-    """How this region's nodes with one type of accelerator are labelled."""
-
-    type: AcceleratorType = Field(
-        description="Type of accelerator as ModelDeployments name it in spec.accelerator.type."
-    )
-    node_labels: dict[str, NodeLabelValues] = Field(
-        min_length=1,
-        max_length=8,
-        description="Node labels and the values that they may have on such nodes, for example "
-        "karpenter.k8s.aws/instance-gpu-name: [h100]. They become requirements of the node pool and the "
-        "pods.",
-    )
-
-
-class NodePools(ApiModel):
-    """Where the region's GPU nodes come from."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                "!has(self.provider) || self.provider != 'karpenter' || has(self.nodeClassRef)",
-                "provider karpenter needs nodeClassRef: name the node class that makes machines in this region",
-                ".nodeClassRef",
-            )
-        )
-    )
-
-    provider: Literal["karpenter", "static"] = Field(
-        default="static",
-        description="karpenter: Leeward writes a Karpenter NodePool for each model. "
-        "static: nodes are made by other means, and Leeward only places pods on them.",
-    )
-    node_class_ref: NodeClassRef | None = Field(
-        default=None,
-        description="Node class for the pools that Leeward writes. Required with provider karpenter.",
-    )
-    accelerator_label: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=316,
-        pattern=LABEL_KEY,
-        description="Node label whose value is the accelerator type, for types that `accelerators` does "
-        "not list. Unset: such nodes are chosen by the accelerator's resource name alone.",
-    )
-    accelerators: tuple[AcceleratorNodes, ...] = Field(
-        default=(),
-        max_length=32,
-        json_schema_extra=keyed_list("type"),
-        description="Node labels of each accelerator type, where one label with the type's own name is not enough.",
-    )
-    capacity_types: tuple[Literal["on-demand", "spot", "reserved"], ...] = Field(
-        default=("on-demand",),
-        min_length=1,
-        max_length=3,
-        json_schema_extra=set_list(),
-        description="Kinds of capacity that the pools may buy. Spot never counts towards surviving a region's loss.",
     )
 
 

@@ -10,6 +10,7 @@ from leeward.api.units import Quantity
 
 MODEL_NAME = r"^[A-Za-z0-9][-A-Za-z0-9._/:@+]*$"
 DEFAULT_PORT = 8000
+DEFAULT_RESOURCE = "nvidia.com/gpu"
 ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 POD_TEMPLATE = {
     "required": ["spec"],
@@ -203,7 +204,7 @@ class Accelerator(ApiModel):
         description="Accelerators of one replica, all on one node.",
     )
     resource_name: str = Field(
-        default="nvidia.com/gpu",
+        default=DEFAULT_RESOURCE,
         min_length=1,
         max_length=253,
         pattern=LABEL_KEY,

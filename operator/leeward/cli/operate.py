@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from leeward import intake
-from leeward.adapters import promql, telemetry
+from leeward.adapters import pools, promql, telemetry
 from leeward.adapters.kubeconfigs import from_file, in_pod
 from leeward.adapters.members import Members
 from leeward.adapters.probes import HttpProbes
@@ -47,6 +47,7 @@ async def operate(settings: Settings, kubeconfig: Path | None) -> None:
         decisions,
         seen,
         liveness,
+        pools.load(),
     )
     runner = await telemetry.serve(seen, liveness, settings.listen_host, settings.listen_port)
     try:

@@ -80,9 +80,10 @@ def test_model_survives_a_round_trip(document: dict[str, Any]) -> None:
 
 
 def test_region_survives_a_round_trip() -> None:
-    for document in yaml.safe_load_all((EXAMPLES / "regions.yaml").read_text("utf-8")):
-        region = Region.read(document)
-        assert Region.read(region.wire()) == region
+    for path in (EXAMPLES / "regions.yaml", *(EXAMPLES / "pools").glob("*.yaml")):
+        for document in yaml.safe_load_all(path.read_text("utf-8")):
+            region = Region.read(document)
+            assert Region.read(region.wire()) == region
 
 
 def test_defaults_are_those_of_the_core() -> None:

@@ -78,6 +78,13 @@ def test_only_the_version_that_a_gateway_took_counts_as_accepted() -> None:
         ({"a": [1, 2]}, {"a": [1]}, True),
         ({"a": [{"b": 1}]}, {"a": [{"b": 1, "c": 2}]}, False),
         ({"a": ()}, {"a": [1]}, True),
+        ({"requests": {"cpu": 16, "memory": "1024Mi"}}, {"requests": {"cpu": "16", "memory": "1Gi"}}, False),
+        ({"limits": {"cpu": "0.5", "x/gpu": "8"}}, {"limits": {"cpu": "500m", "x/gpu": "8"}}, False),
+        ({"limits": {"cpu": "0.5"}}, {"limits": {"cpu": "501m"}}, True),
+        ({"limits": {"cpu": "1"}}, {"limits": {}}, True),
+        ({"limits": {"x": "odd"}}, {"limits": {"x": "even"}}, True),
+        ({"sizeLimit": "1e3k"}, {"sizeLimit": "1M"}, False),
+        ({"args": ["1"]}, {"args": ["1.0"]}, True),
     ],
 )
 def test_differs_looks_only_at_what_is_wanted(wanted: dict, live: dict, expected: bool) -> None:

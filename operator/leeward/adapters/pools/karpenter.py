@@ -1,74 +1,70 @@
-"""Karpenter NodePools (karpenter.sh/v1), one per model and region.
+"""Karpenter NodePools (karpenter.sh/v1), one per model and region; cluster-scoped.
 
-Type, count and capacity types are identity: they are hashed into the pool's name, so a change makes another pool
-instead of replacing nodes under running pods. Karpenter owns the size; we write the limit. A pool that is Ready is
-not capacity: nodes with allocatable accelerators are.
+Owner of the size: Karpenter. We write the limit; there is no minimum. With sizeOwner Leeward it is a static pool
+(`replicas`, feature gate StaticCapacity): its limits may hold nodes only, and a pool cannot change from one to the
+other, so the owner is part of its name. A pool that is Ready is not capacity: it says that its node class is well.
 """
 
-import hashlib
-import json
-
-from leeward.adapters.objects import MODEL_LABEL, NODE_POOL, owned
+from leeward.adapters.objects import NODE_POOL
 from leeward.adapters.pools import static
-from leeward.api.modeldeployment import ModelDeployment
-from leeward.api.region import Region
-from leeward.ports import KubeObject
+from leeward.adapters.pools.machines import KARPENTER_LABELS
+from leeward.adapters.pools.port import POOL_LABEL, Ask, Claim, Pool, PoolObject, SettingsMissing, by_condition
+from leeward.api.pools import NodePools
+from leeward.ports import Kind, KubeObject
 
-POOL_LABEL = "leeward.dev/pool"
-
-
-def pool_name(model: ModelDeployment, region: Region) -> str:
-    """`<namespace>-<model>-<identity>`, at most 63 characters; NodePools are cluster-scoped."""
-    accelerator, pools = model.spec.accelerator, region.spec.node_pools
-    identity = json.dumps(
-        [
-            accelerator.type,
-            accelerator.count,
-            accelerator.resource_name,
-            sorted(pools.capacity_types),
-            _requirements(model, region),
-        ]
-    )
-    digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
-    return f"{model.metadata.namespace}-{model.metadata.name}"[:54].rstrip("-") + f"-{digest}"
+MIXES_CAPACITY = True
 
 
-def _requirements(model: ModelDeployment, region: Region) -> list[KubeObject]:
-    return [
-        {"key": key, "operator": "In", "values": sorted(values)}
-        for key, values in sorted(static.node_labels(model, region).items())
-    ]
+def kinds(pools: NodePools) -> tuple[Kind, ...]:
+    return (NODE_POOL,)
 
 
-def node_labels(model: ModelDeployment, region: Region) -> dict[str, list[str]]:
-    """Pods go to this pool's own nodes."""
-    return {POOL_LABEL: [pool_name(model, region)]}
+def _requirements(ask: Ask, group: str) -> list[KubeObject]:
+    labels = static.chosen_labels(ask)
+    if not labels:
+        known = KARPENTER_LABELS.get(group, {}).get(ask.model.spec.accelerator.type, {})
+        labels = {key: (value,) for key, value in known.items()}
+    return [{"key": key, "operator": "In", "values": sorted(values)} for key, values in sorted(labels.items())]
 
 
-def pool_objects(model: ModelDeployment, region: Region, max_replicas: int) -> list[KubeObject]:
-    """A NodePool that may hold `max_replicas` replicas, each with its accelerators on one node."""
-    accelerator, pools = model.spec.accelerator, region.spec.node_pools
-    assert pools.node_class_ref is not None, "the API server refuses provider karpenter without nodeClassRef"
-    name = pool_name(model, region)
-    capacity = {"key": "karpenter.sh/capacity-type", "operator": "In", "values": list(pools.capacity_types)}
+def _per_node(ask: Ask) -> int:
+    """Accelerators of a node, where the Region says it; else a node for each replica."""
+    accelerator = ask.model.spec.accelerator
+    listed = (row.accelerators_per_node for row in ask.pools.accelerators if row.type == accelerator.type)
+    return next((count for count in listed if count), accelerator.count)
+
+
+def pool(ask: Ask) -> Pool:
+    """A NodePool that may hold the replicas; each replica's accelerators are on one node."""
+    accelerator, node_class = ask.model.spec.accelerator, ask.pools.node_class_ref
+    if node_class is None:
+        raise SettingsMissing("provider karpenter needs nodeClassRef")
+    requirements = _requirements(ask, node_class.group)
+    name = ask.name(requirements, "static") if ask.fixed else ask.name(requirements)
+    capacity = {"key": "karpenter.sh/capacity-type", "operator": "In", "values": list(ask.capacity_types)}
     template = {
-        "metadata": {"labels": {POOL_LABEL: name, MODEL_LABEL: model.metadata.name}},
+        "metadata": {"labels": ask.node_labels(name)},
         "spec": {
-            "nodeClassRef": pools.node_class_ref.wire(),
+            "nodeClassRef": node_class.wire(),
             "expireAfter": "Never",
-            "taints": [{"key": accelerator.resource_name, "value": "present", "effect": "NoSchedule"}],
-            "requirements": [capacity, *_requirements(model, region)],
+            "taints": [taint.wire() for taint in ask.taints],
+            "requirements": [capacity, *requirements],
         },
     }
-    return [
-        owned(
-            model,
-            NODE_POOL,
-            name,
-            {
-                "template": template,
-                "limits": {accelerator.resource_name: str(max_replicas * accelerator.count)},
-                "disruption": {"consolidationPolicy": "WhenEmpty", "consolidateAfter": "10m"},
-            },
-        )
-    ]
+    nodes = ask.nodes(_per_node(ask))
+    bounds: KubeObject = (
+        {"limits": {"nodes": str(nodes.most)}}
+        if ask.fixed
+        else {
+            "limits": {accelerator.resource_name: str(ask.replicas.most * accelerator.count)},
+            "disruption": {"consolidationPolicy": "WhenEmpty", "consolidateAfter": "10m"},
+        }
+    )
+    body = ask.body(NODE_POOL, name, {"template": template, **bounds})
+    made = PoolObject(body, {"spec": {"replicas": nodes.now}} if ask.fixed else {}, keep_size=ask.fixed)
+    return Pool(name, (made,), {POOL_LABEL: (name,)}, ask.taints)
+
+
+def claim(live: KubeObject) -> Claim:
+    nodes = (live.get("status") or {}).get("nodes")
+    return by_condition(live, "Ready", "" if nodes is None else f", {nodes} nodes")
