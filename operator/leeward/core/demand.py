@@ -6,10 +6,10 @@ The smoothed rate goes an eighth of the difference each tick, up and down. The p
 the highest rate of every 15 s: one burst of retries is no demand, and what was needed minutes ago still is.
 Both are kept in thousandths of a request per second, integers: smoothing never grows a denominator.
 
-An entry whose rate is unknown keeps the one last known; if there was none, its share of what is known
-elsewhere, or the mean. Demand is never zero: an idle entry still needs a row. Only the entry of a drained
-region that tells nothing fades away, by half each tick: its users have gone to other entries and would
-count twice.
+An entry whose rate is unknown keeps the one last known; if there was none, the mean of those that are known:
+shares are of serving and tell nothing of where users enter. Demand is never zero: an idle entry still needs a
+row. Only the entry of a drained region that tells nothing fades away, by half each tick: its users have gone
+to other entries and would count twice.
 """
 
 from collections.abc import Mapping
@@ -60,16 +60,11 @@ def _known_demand(region: RegionMemory) -> int | None:
 def entry_demand(spec: ModelSpec, regions: Mapping[str, RegionMemory]) -> dict[str, Fraction]:
     """Requests per second that each entry must be able to place, all positive."""
     known = {name: milli for name, m in regions.items() if (milli := _known_demand(m)) is not None}
-    shares = {r.name: max(0, r.share) for r in spec.regions}
-    known_shares = sum(shares[name] for name in known if name in shares)
-    demand = {}
-    for name, share in shares.items():
-        guess = Fraction(sum(known.values()), len(known)) if known else Fraction(1)
-        if share and known_shares:
-            guess = Fraction(sum(known.values()) * share, known_shares)
-        expected = Fraction(known[name]) if name in known else guess
-        demand[name] = MARGIN * max(Fraction(1), expected) / 1000
-    return demand
+    guess = Fraction(sum(known.values()), len(known)) if known else Fraction(1)
+    return {
+        name: MARGIN * max(Fraction(1), Fraction(known[name]) if name in known else guess) / 1000
+        for name in spec.region_names
+    }
 
 
 def _smoothed(before: int | None, new: int, divisor: int) -> int:

@@ -3,7 +3,7 @@
 unknown     the observer suspects itself: it reaches fewer than half of the others, or its queries fail
 failed now  REACH down at every trusted observer, two at least, or one plus a bad kind or a failing probe
 unknown     the region is starting: it never had a ready replica, and its grace is not over
-failed now  no replica is ready and the newest probe of every path failed
+failed now  no replica is ready, and the newest probe of every path failed (or none tells, and OUTCOME is bad)
 failed      two kinds bad, one of them user-visible, as two observers see it; or OUTCOME bad at two sensors,
             eight times at each
 failed      another region is clearly better, and OUTCOME has been bad for 60 s on 200 samples, or PROBE for 60 s
@@ -153,17 +153,22 @@ def _opinions(
     known = tuple(opinion for opinion in found if opinion is not None)
     replicas = read.ready.ready if read.ready is not None and kinds.sound_ready(read.ready, rules) else 0
     if kinds.saturated(read.load, replicas * spec.capacity.concurrency_per_replica, rules):
-        return _excuse_slowness(known)
+        busy = kinds.carries(read.load, replicas * spec.capacity.requests_per_second_per_replica)
+        return _excuse_slowness(known, frozenset({Kind.LATENCY, Kind.PROBE} if busy else {Kind.LATENCY}))
     return known
 
 
-def _excuse_slowness(opinions: tuple[Opinion, ...]) -> tuple[Opinion, ...]:
-    """Overload judged as failure is how outages spread."""
-    if any(o.kind in (Kind.OUTCOME, Kind.PROBE) and o.level is Level.BAD for o in opinions):
+def _excuse_slowness(opinions: tuple[Opinion, ...], excused: frozenset[Kind]) -> tuple[Opinion, ...]:
+    """Overload judged as failure is how outages spread.
+
+    A full region is slow for probes too. One that is full though it carries much less than was declared is not
+    excused for slow probes: it is what is slow that fills it.
+    """
+    if any(o.level is Level.BAD and o.kind not in excused for o in opinions):
         return opinions
     return tuple(
         replace(opinion, level=Level.FAIR, score=Fraction(1, 2), sentence=f"{opinion.sentence} (saturated)")
-        if opinion.kind is Kind.LATENCY and opinion.level is Level.BAD
+        if opinion.kind in excused and opinion.level is Level.BAD
         else opinion
         for opinion in opinions
     )
@@ -199,8 +204,14 @@ def _assess_region(
 
 
 def _crashed(mine: tuple[Opinion, ...], read: RegionReadings) -> str | None:
-    unready = next((o for o in mine if o.kind is Kind.READY and o.level is Level.BAD), None)
-    return f"{unready.sentence} and probes fail" if unready and read.probe_failing else None
+    """No replica is ready, and those who ask it say the same: probes, or the gateways where there are none."""
+    bad = {o.kind: o for o in mine if o.level is Level.BAD}
+    if Kind.READY not in bad:
+        return None
+    if read.probe_failing:
+        return f"{bad[Kind.READY].sentence} and probes fail"
+    unanswered = read.probe_failing is None and Kind.OUTCOME in bad
+    return f"{bad[Kind.READY].sentence}; {bad[Kind.OUTCOME].sentence}" if unanswered else None
 
 
 def _cut_off(mine: tuple[Opinion, ...], read: RegionReadings) -> str | None:

@@ -194,3 +194,8 @@ def saturated(load: LoadReading | None, concurrency: int, rules: Rules) -> bool:
     if load is None or not fresh(load.age_ms, rules.stale_ms):
         return False
     return load.waiting > 0 and concurrency > 0 and 10 * load.running >= 9 * concurrency
+
+
+def carries(load: LoadReading | None, declared: Fraction) -> bool:
+    """Does it answer three quarters at least of what it was declared to carry?"""
+    return load is not None and declared > 0 and 4 * load.requests_per_second >= 3 * declared

@@ -15,6 +15,7 @@ from leeward.core.kinds import ENGINE, MIN_SAMPLES, Bounds, Kind, Level, Opinion
 from leeward.core.snapshot import Counts, Tally
 from leeward.core.wilson import lower_bound, upper_bound
 
+MIN_PROBES = 8  # of so few, three bad ones are no chance; 20 slow ones would take half a minute
 RECOVERY_SAMPLES = 73  # the fewest with which 0 bad shows an upper bound of at most 5 %
 SLOW_SHORT_MS, SLOW_LONG_MS = 60_000, 300_000
 TOGETHER = "all entries"
@@ -154,11 +155,11 @@ def probe(
         tallies = tuple(tally for tally in tallies if tally.window_ms <= trusted_ms)
     if not tallies:
         return None
-    tally = shortest_with(tallies, MIN_SAMPLES) or tallies[-1]
+    tally = _bad_enough(tallies, rules.errors) or shortest_with(tallies, MIN_SAMPLES) or tallies[-1]
     level, score = rules.errors.judge(tally)
     paths = _bad_paths(sensors, tally.window_ms)
     lone = len(paths) < min(2, len(sensors))
-    if level is Level.BAD and (tally.total < MIN_SAMPLES or lone):
+    if level is Level.BAD and (tally.total < MIN_PROBES or lone):
         level, score = Level.FAIR, Fraction(1, 2)
     if failing and level is Level.GOOD:
         level, score = Level.FAIR, Fraction(1, 2)
@@ -175,6 +176,12 @@ def probe(
         sensors=paths if bad else (),
         share=Fraction(tally.bad, tally.total),
     )
+
+
+def _bad_enough(tallies: tuple[Tally, ...], bounds: Bounds) -> Tally | None:
+    """Probes are few: for bad, fewer are enough than for good."""
+    tally = shortest_with(tallies, MIN_PROBES)
+    return tally if tally is not None and bounds.judge(tally)[0] is Level.BAD else None
 
 
 def _bad_paths(sensors: tuple[Counts, ...], window_ms: int) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from leeward.core.kinds import Rules
 from leeward.core.memory import Memory, RegionMemory
 from leeward.core.phases import OUT_OF_TRAFFIC, Phase
 from leeward.core.settle import settle
-from leeward.core.snapshot import RegionReadings, Snapshot
+from leeward.core.snapshot import Matrix, RegionReadings, Snapshot
 from leeward.core.spec import ModelSpec, TrafficPolicy
 from leeward.core.verdict import Verdict
 
@@ -121,13 +121,23 @@ def _attend(spec: ModelSpec, rows: Mapping[str, Row | None], memory: Memory, now
                     fell_ms=now_ms,
                     phase_reason="found without weight, and nothing remembered",
                 )
+        if not memory.ticks_since_start and any(row and row[region.name] for row in rows.values()):
+            known = replace(known, been_ready=True)  # users were let in there
         regions[region.name] = _no_later_than(known, now_ms)
     return replace(
         memory,
         regions=regions,
+        weights=_as_read(rows, memory),
         writes=tuple(min(ms, now_ms) for ms in memory.writes),
         failovers=tuple(min(ms, now_ms) for ms in memory.failovers),
     )
+
+
+def _as_read(rows: Mapping[str, Row | None], memory: Memory) -> Matrix:
+    """In the first tick after a start the clusters know better than a record, which may be old."""
+    if memory.ticks_since_start:
+        return memory.weights
+    return tuple((entry, tuple((rows.get(entry) or dict(row)).items())) for entry, row in memory.weights)
 
 
 def _found_empty(spec: ModelSpec, rows: Mapping[str, Row | None], name: str) -> bool:

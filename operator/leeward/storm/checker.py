@@ -41,6 +41,7 @@ class Checker:
         self._newest = [(0, -1)] * world.size  # (term, decided) of the newest accepted write per entry
         self._closed = [False] * world.size  # unreachable since its last write: it may have steps to make up for
         self._since_start = 0  # decisions since the operator last started
+        self._blind_ms = [0] * world.size  # when each region's API server was last dead
         self._over_since: list[int | None] = [None] * world.size
         self._told: set[tuple[str, int]] = set()
 
@@ -198,11 +199,13 @@ class Checker:
             return None
         cut = self.world.sky.cut[region]
         if not cut and self.world.sky.api_dead[region]:
+            self._blind_ms[region] = now
             return None  # nobody can tell that no replica is ready
         bound = CUT_BOUND_MS if cut else CRASH_SEEN_MS + 2 * fleet.interval_ms
         bound += self.world.weather.write_ms + self.world.weather.force_ms
         learned = able_ms + 4 * fleet.interval_ms if able_ms > 0 else 0
         start = max(gone, learned, min(helpers) + SETTLED_MS, self.truth.frozen_until_ms, self._cooled(now))
+        start = max(start, self._blind_ms[region])
         for entry, row in enumerate(self.world.rows):
             opened = self.truth.open_ms[entry]
             if row is None or row[region] == 0 or opened is None:

@@ -133,7 +133,7 @@ def test_after_a_pause_old_peaks_do_not_count() -> None:
     ("known", "demand"),
     [
         ({"a": 10_000, "b": 5_000, "c": 0}, (11, Fraction(55, 10), Fraction(11, 10_000))),  # never zero
-        ({"b": 3_300, "c": 3_300}, (Fraction(374, 100), Fraction(363, 100), Fraction(363, 100))),
+        ({"b": 3_300, "c": 3_300}, (Fraction(363, 100),) * 3),
         ({}, (Fraction(11, 10_000),) * 3),
     ],
 )

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from leeward.adapters.pools import static
+from leeward.adapters import pools
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
 from localfleet import faults, members, tools
@@ -69,7 +69,8 @@ def test_a_region_is_valid_and_its_pods_fit_its_node() -> None:
     region = Region.model_validate(members.region_object(FLEET, EAST))
     (node,) = lines.configuration()["nodes"]
     wanted = ModelDeployment.model_validate(model())
-    labels = static.node_labels(wanted, region)
+    (pool,) = pools.load().pools(wanted, region, pools.Range(1, 1, 1))
+    labels = pool.node_labels
     assert labels and all(node["labels"][key] in values for key, values in labels.items())
     assert (region.spec.gateway.address, region.spec.gateway.users_port) == ("172.18.0.3", 80)
     replicas = max(row["replicas"]["max"] for row in model()["spec"]["regions"])
