@@ -14,10 +14,9 @@ Fill = tuple[dict[str, Fraction], dict[str, int], Fraction]
 
 NAMES = tuple(f"r{i:02d}" for i in range(50))
 TINY, HUGE = Fraction(1, 10**12), Fraction(10**15)
-positive = st.one_of(
-    st.fractions(Fraction(1, 50), 1_000, max_denominator=50), st.sampled_from((TINY, HUGE, Fraction(1, 3), HUGE / 7))
-)
-rates = st.one_of(st.just(Fraction(0)), positive)
+odd = st.sampled_from((TINY, HUGE, Fraction(1, 3), HUGE / 7))
+rates = st.one_of(st.just(Fraction(0)), st.fractions(0, 1_000, max_denominator=50), odd)
+positive = st.one_of(st.fractions(Fraction(1, 50), 1_000, max_denominator=50), odd)
 share_values = st.one_of(st.integers(0, 100), st.sampled_from((-5, 0, 10**9)))
 
 

@@ -29,6 +29,7 @@ MIN_SAMPLES = 20
 REACH_DOWN_MS = 3_000
 FALL_MARGIN_MS = 15_000  # until the gateways have the new weights and what was under way has ended
 SLOW_BURN = 6  # times the error budget
+LEAST_SLOW_SHARE = Fraction(1, 50)
 ENGINE = "engine"
 
 
@@ -113,7 +114,7 @@ class Rules:
         interval = max(spec.interval_ms, 1)
         return cls(
             Bounds(min(budget, bad), bad),
-            min(SLOW_BURN * budget, bad) if budget else Fraction(1, 50),
+            min(max(SLOW_BURN * budget, LEAST_SLOW_SHARE), bad),
             Bounds(min(slow, slow_bad), slow_bad),
             3 * max(interval, spec.scrape_interval_ms),
             3 * interval,

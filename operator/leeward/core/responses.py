@@ -4,7 +4,7 @@ The shortest window with 20 samples speaks. After a fall, windows that reach bac
 tell of the outage that is over.
 
 The *slow pair* is for errors that are too few for that: when the share of bad in 5 m (by its lower Wilson
-bound) and in 1 m (as counted) is at least 6 b, the sensor burns. Burning alone can only degrade; at two
+bound) and in 1 m (as counted) is at least 6 b, and 2 %, the sensor burns. Burning alone can only degrade; at two
 sensors and for long enough it is a slow failure (health.py).
 """
 

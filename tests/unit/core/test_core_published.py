@@ -65,6 +65,7 @@ def test_burn_rates_differ_on_purpose_bad_is_never_below_5_percent_nor_above_50(
     strict = replace(three_regions(), objectives=Objectives(availability=Fraction("0.999")))
     lax = replace(three_regions(), objectives=Objectives(availability=Fraction("0.9")))
     assert (Rules.of(strict).errors.bad, Rules.of(lax).errors.bad) == (Fraction("0.05"), Fraction("0.5"))
+    assert (Rules.of(strict).slow_share, Rules.of(lax).slow_share) == (Fraction("0.02"), Fraction("0.5"))
 
 
 @pytest.mark.parametrize(
