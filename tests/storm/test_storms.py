@@ -14,6 +14,12 @@ STORMS = 2_000
 MENDED: dict[int, str] = {
     14: "an operator that was cut off at home counted its home as reached, and failed the other region",
     311: "with four regions an observer through an entry was never trusted about a lost region",
+    55: "a full region is slow for probes too: LATENCY and PROBE failed it together",
+    17: "unknown demand was guessed from the shares of serving",
+    834: "after a restart an old record was written over what all clusters held",
+    473: "after an old record a crashed region counted as starting",
+    501: "a crash of which no probe told was not definitive",
+    618: "a region that others had to spare fell for what was over",
 }
 """Seeds that broke a rule once, and what was wrong."""
 

@@ -210,7 +210,7 @@ def _crashed(mine: tuple[Opinion, ...], read: RegionReadings) -> str | None:
         return None
     if read.probe_failing:
         return f"{bad[Kind.READY].sentence} and probes fail"
-    unanswered = read.probe_failing is None and Kind.OUTCOME in bad
+    unanswered = not read.probes and Kind.OUTCOME in bad
     return f"{bad[Kind.READY].sentence}; {bad[Kind.OUTCOME].sentence}" if unanswered else None
 
 

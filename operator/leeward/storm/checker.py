@@ -41,7 +41,7 @@ class Checker:
         self._newest = [(0, -1)] * world.size  # (term, decided) of the newest accepted write per entry
         self._closed = [False] * world.size  # unreachable since its last write: it may have steps to make up for
         self._since_start = 0  # decisions since the operator last started
-        self._blind_ms = [0] * world.size  # when each region's API server was last dead
+        self._blind_ms = [0] * world.size  # until when nobody could tell that a region is gone
         self._over_since: list[int | None] = [None] * world.size
         self._told: set[tuple[str, int]] = set()
 
@@ -196,7 +196,8 @@ class Checker:
             return None
         helpers = [ms for r, ms in enumerate(self.truth.well_ms) if r != region and ms is not None and self._active(r)]
         if not helpers or self.world.sky.reach_blips or 2 * sum(self.world.sky.cut) >= self.world.size:
-            return None
+            self._blind_ms[region] = now
+            return None  # the operator suspects itself, and is right to
         cut = self.world.sky.cut[region]
         if not cut and self.world.sky.api_dead[region]:
             self._blind_ms[region] = now
