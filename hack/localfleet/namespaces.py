@@ -63,8 +63,6 @@ def up(fleet: Fleet) -> int:
         asyncio.run(lifecycle.up(fleet, binaries.ensure(console.print), console.print))
         return 0
     _needed()
-    sandbox.create(fleet.name)
-    fleet.save()
     command = _ourselves(
         fleet.name,
         "up",
@@ -72,13 +70,13 @@ def up(fleet: Fleet) -> int:
         f"--startup-seconds={fleet.timing.startup}",
         f"--node-seconds={fleet.timing.node_registration}",
     )
+    sandbox.create(fleet.name)
+    status = 130
     try:
+        fleet.save()
         status = sandbox.run_inside(fleet.name, command)
         if status == 0:
             forward.start(fleet)
-    except BaseException:
-        status = 130
-        raise
     finally:
         if status:
             keep = os.environ.get("LEEWARD_FLEET_KEEP_FAILED")

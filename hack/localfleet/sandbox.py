@@ -110,7 +110,11 @@ def create(name: str) -> int:
         start_new_session=True,
         text=True,
     )
-    return _await_holder(name, started, user)
+    try:
+        return _await_holder(name, started, user)
+    except BaseException:
+        started.kill()  # and with it its child, which may not even have a name yet
+        raise
 
 
 def _await_holder(name: str, started: "subprocess.Popen[str]", user: bool) -> int:

@@ -30,7 +30,7 @@ def model_spec(model: ModelDeployment, regions: dict[str, Region], settings: Set
                 entry.replicas.max,
                 tuple(sorted(regions[entry.name].spec.failure_domains.items())),
                 entry.served_by,
-                tuple((name, rank) for rank, name in enumerate(entry.nearest)),
+                tuple((name, rank) for rank, name in enumerate(entry.nearest or ())),
             )
             for entry in spec.regions
             if serves(regions.get(entry.name))

@@ -63,6 +63,7 @@ def test_the_status_tells_readiness_weights_and_health(stage: Stage, run: Run) -
         "Ready": "True",
         "TrafficHealthy": "True",
         "Survivable": "True",
+        "NodesReady": "True",
         "Progressing": "False",
     }
 

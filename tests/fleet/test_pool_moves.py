@@ -132,8 +132,8 @@ def test_a_pools_own_claim_is_no_capacity(pool_server: KubernetesCluster, run: R
     assert "2 of 2 machines ready" in message
     labels = {key: values[0] for key, values in pool.node_labels.items()}
     run(node(pool_server, "pools-old", labels, 8))
-    run(node(pool_server, "pools-new", labels, 8, ready=False))
-    assert "1 Ready nodes with 8 nvidia.com/gpu carry 1 of 2 replicas" in told()[3]
+    run(node(pool_server, "pools-new", labels, 0))  # no device plugin yet
+    assert "8 nvidia.com/gpu carry 1 of 2 replicas" in told()[3]
     run(node(pool_server, "pools-new", labels, 8))
     assert told()[1:3] == (True, "NodesReady")
 

@@ -58,8 +58,8 @@ class RegionEntry(ApiModel):
         description="Residency: the only regions that may serve requests which enter at this region's gateway; name "
         "the region itself too, if it may. Unset: all regions. A name that is no region of this model serves nobody.",
     )
-    nearest: tuple[RegionName, ...] = Field(
-        default=(),
+    nearest: tuple[RegionName, ...] | None = Field(
+        default=None,
         max_length=MAX_REGIONS,
         json_schema_extra=atomic_list(),
         description="Other regions in the order in which they take this region's excess under LocalFirst, the nearest "
