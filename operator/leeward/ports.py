@@ -68,6 +68,13 @@ class RegionMissing(PortError):
     remedy = "make the Region, or take it out of spec.regions"
 
 
+class NotLeading(PortError):
+    """This replica does not lead, or not any more: another one writes."""
+
+    reason = "NotLeading"
+    remedy = "nothing to do; the leader writes"
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """How to reach an API server, for a client that is not ours."""
@@ -123,7 +130,7 @@ class Cluster(Protocol):
 
     async def patch(self, ref: Ref, patch: KubeObject, *, subresource: str = "") -> KubeObject | None: ...
 
-    async def delete(self, ref: Ref, *, uid: str = "") -> bool: ...
+    async def delete(self, ref: Ref, *, uid: str = "", version: str = "") -> bool: ...
 
     async def close(self) -> None: ...
 

@@ -142,11 +142,12 @@ class KubernetesCluster:
             self.on_write("patch", ref.kind.kind)
         return patched
 
-    async def delete(self, ref: Ref, *, uid: str = "") -> bool:
-        """Delete in the background; False when it was gone already."""
+    async def delete(self, ref: Ref, *, uid: str = "", version: str = "") -> bool:
+        """Delete in the background, only that object and version if they are given; False when it was gone already."""
         options: KubeObject = {"propagationPolicy": "Background"}
-        if uid:
-            options["preconditions"] = {"uid": uid}
+        only = {key: value for key, value in (("uid", uid), ("resourceVersion", version)) if value}
+        if only:
+            options["preconditions"] = only
         deleted = await self._maybe(
             self._call("DELETE", await self._path(ref.kind, ref.namespace, ref.name), body=options)
         )

@@ -1,0 +1,87 @@
+"""Elections on real API servers: who leads, what a lost leader or a lost minority changes, and how soon."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from leeward.leadership import Leadership
+from localfleet import faults
+from localfleet.demo.stage import Stage
+
+SPACE = "default"
+
+
+async def until(what: str, look, seconds: float) -> float:  # type: ignore[no-untyped-def]
+    """Seconds until `look` holds."""
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        if look():
+            return time.monotonic() - began
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{what} did not happen within {seconds} s")
+
+
+@asynccontextmanager
+async def standing(stage: Stage) -> AsyncIterator[list[tuple[Leadership, asyncio.Event, asyncio.Task[None]]]]:
+    """A replica per region, each with its way to stop."""
+    running = []
+    for rank, region in enumerate(stage.fleet.regions):
+        replica, stop = Leadership(region.name, SPACE, lambda: stage.clusters, rank), asyncio.Event()
+        running.append((replica, stop, asyncio.create_task(replica.run(stop))))
+    try:
+        yield running
+    finally:
+        for _, stop, _ in running:
+            stop.set()
+        await asyncio.gather(*(task for _, _, task in running), return_exceptions=True)
+
+
+def leaders(running: list) -> list[str]:  # type: ignore[type-arg]
+    return [replica.me for replica, _, _ in running if replica.leads()]
+
+
+def test_one_leads_and_all_agree(stage: Stage, run) -> None:  # type: ignore[no-untyped-def]
+    async def play() -> None:
+        async with standing(stage) as running:
+            await until("an election", lambda: len(leaders(running)) == 1, 6)
+            await until(
+                "agreement", lambda: {replica.leader() for replica, _, _ in running} == set(leaders(running)), 3
+            )
+
+    run(play())
+
+
+@pytest.mark.parametrize(("how", "bound"), [("dies", 6.0), ("resigns", 2.5)])
+def test_the_next_one_follows(stage: Stage, run, how: str, bound: float) -> None:  # type: ignore[no-untyped-def]
+    async def play() -> None:
+        async with standing(stage) as running:
+            await until("an election", lambda: len(leaders(running)) == 1, 6)
+            replica, stop, task = next(row for row in running if row[0].leads())
+            epoch = replica.epoch
+            stop.set() if how == "resigns" else task.cancel()
+            others = [row for row in running if row[0] is not replica]
+            await until("a new leader", lambda: len(leaders(others)) == 1, bound)
+            assert not replica.leads()
+            assert next(row[0].epoch for row in others if row[0].leads()) > epoch
+
+    run(play())
+
+
+def test_a_lost_minority_changes_no_leader(stage: Stage, run) -> None:  # type: ignore[no-untyped-def]
+    async def play() -> None:
+        async with standing(stage) as running:
+            await until("an election", lambda: len(leaders(running)) == 1, 6)
+            before = leaders(running)
+            away = next(region for region in stage.fleet.regions if region.name != before[0])
+            await faults.kill(away, "apiserver")
+            try:
+                for _ in range(40):
+                    assert leaders(running) == before
+                    await asyncio.sleep(0.2)
+            finally:
+                await faults.heal(away)
+
+    run(play())
