@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import structlog
 from pydantic import ValidationError
 
-from leeward.api.common import first_problem
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
 from leeward.api.serving import DEFAULT_RESOURCE
@@ -69,7 +68,8 @@ class Store:
         self.changed.set()
 
     def _cannot_read(self, kind: str, key: str, error: ValidationError) -> None:
-        problem = Unreadable(first_problem(error))
+        first = error.errors(include_url=False, include_input=False)[0]
+        problem = Unreadable(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
         if str(self.unreadable.get((kind, key))) != str(problem):
             log.error("an object cannot be read", kind=kind, key=key, error=str(problem), remedy=problem.remedy)
             self.changed.set()

@@ -8,9 +8,10 @@ from leeward.adapters.objects import ROUTE
 from leeward.adapters.routes import Names, read_row
 from leeward.ports import Ref
 from localfleet.bootstrap import documents
-from localfleet.demo.__main__ import users_load
 from localfleet.demo.stage import MODEL_FILE, Stage
-from localfleet.load.generator import Load
+from localfleet.layout import USERS_PORT
+from localfleet.load.entries import Entry
+from localfleet.load.generator import Load, LoadSettings
 
 KEY = ("models", "llama-70b")
 SPEC = documents(MODEL_FILE)[0]["spec"]
@@ -29,7 +30,13 @@ async def everywhere(stage: Stage, holds: Callable[[dict[str, int]], bool], but:
     return True if all(holds(row) for row in rows) else None
 
 
+def users(stage: Stage, rate: float, seconds: float | None = None, seed: int = 0) -> Load:
+    """Requests per second through all entries, for so many seconds or until stopped."""
+    entries = [Entry(region.name, region.address, USERS_PORT) for region in stage.fleet.regions]
+    return Load(LoadSettings(entries, SPEC["traffic"]["hostnames"][0], SPEC["model"]["name"], rate, seconds, seed=seed))
+
+
 async def send(stage: Stage, rate: float, seconds: float) -> Load:
-    load = users_load(stage.fleet, rate, seed=0, seconds=seconds)
+    load = users(stage, rate, seconds)
     await load.run(asyncio.Event())
     return load
