@@ -4,9 +4,7 @@ Every way of failing is real: a cable pulled, programs killed or stopped by a si
 would do wrong is played by the simulator of the model servers.
 """
 
-import asyncio
 import signal
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -78,13 +76,13 @@ async def heal(region: RegionHost) -> list[str]:
 
 async def _clear(region: RegionHost, seconds: float = 10.0) -> None:
     """Clear the model servers' faults; a cable just plugged in, or a program just started, may need a moment."""
-    deadline = time.monotonic() + seconds
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
-        while True:
+
+        async def cleared() -> bool | None:
             try:
                 async with session.delete(f"{region.models_control}/faults"):
-                    return
+                    return True
             except aiohttp.ClientError:
-                if time.monotonic() > deadline:
-                    raise
-            await asyncio.sleep(0.2)
+                return None
+
+        await bootstrap.wait_for(f"clearing the faults of {region.name}", cleared, seconds)

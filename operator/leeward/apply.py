@@ -16,12 +16,12 @@ import structlog
 from leeward import provision
 from leeward.adapters import routes, workload
 from leeward.adapters.members import Member
-from leeward.adapters.objects import OWNED_KINDS, ROUTE, differs, labels_of
+from leeward.adapters.objects import OWNED_KINDS, ROUTE, differs, labels_of, ref_of
 from leeward.adapters.pools import PoolKinds, Registry
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
 from leeward.core.plan import Plan
-from leeward.ports import Cluster, Conflict, Denied, Kind, KindMissing, KubeObject, ModelKey, PortError, Ref
+from leeward.ports import Cluster, Conflict, Denied, KindMissing, KubeObject, ModelKey, PortError, Ref
 
 log = structlog.get_logger("apply")
 _DOWN_SECONDS = 60.0
@@ -189,8 +189,8 @@ async def _ensure_users(task: Task, name: str, outcomes: Outcomes) -> None:
             return
         if live is not None:
             route["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
-        wanted = [*routes.entry_objects(model, task.members[name].region, task.regions), route]
-        await _bring(cluster, wanted, name, outcomes)
+        await _bring(cluster, routes.entry_objects(model, task.members[name].region, task.regions), name, outcomes)
+        await _align(cluster, route, live, name, outcomes)
     except Conflict:
         return  # its weights were written in this moment; what else differs is seen by a later tick
     except PortError as error:
@@ -203,14 +203,21 @@ async def _bring(
     """Apply those of `wanted` that differ from what is there; returns what is there, by kind and name."""
     live: dict[tuple[str, str], KubeObject] = {}
     for body in wanted:
-        metadata = body["metadata"]
-        kind = Kind(body["apiVersion"], body["kind"], "namespace" in metadata)
-        found = await cluster.read(Ref(kind, metadata.get("namespace", ""), metadata["name"]))
-        if found is None or differs({"spec": body["spec"], "metadata": {"labels": metadata["labels"]}}, found):
-            found = await cluster.apply(body)
-            outcomes.written.append(f"{region} {kind.kind} {metadata['name']}")
-        live[kind.kind, metadata["name"]] = found
+        found = await cluster.read(ref_of(body))
+        live[body["kind"], body["metadata"]["name"]] = await _align(cluster, body, found, region, outcomes)
     return live
+
+
+async def _align(
+    cluster: Cluster, body: KubeObject, found: KubeObject | None, region: str, outcomes: Outcomes
+) -> KubeObject:
+    """Apply one object if it differs from what was found; returns it as it is then."""
+    metadata = body["metadata"]
+    if found is not None and not differs({"spec": body["spec"], "metadata": {"labels": metadata["labels"]}}, found):
+        return found
+    applied = await cluster.apply(body)
+    outcomes.written.append(f"{region} {body['kind']} {metadata['name']}")
+    return applied
 
 
 async def _write(cluster: Cluster, body: KubeObject, region: str, outcomes: Outcomes) -> None:

@@ -19,6 +19,7 @@ from leeward.adapters.objects import MODELS, REGIONS
 from leeward.api.common import GROUP, VERSION
 from leeward.ports import Cluster, Credentials, PortError
 from leeward.store import Store, key_of
+from leeward.waiting import first_of
 
 PLURALS = {"modeldeployments": MODELS, "regions": REGIONS}
 _BACKOFF_SECONDS = (1, 2, 4, 8, 15)
@@ -84,7 +85,7 @@ async def watch(store: Store, credentials: Callable[[], Credentials], stop: asyn
             return
         lasted = asyncio.get_running_loop().time() - started
         attempt = 0 if lasted > 60 else min(attempt + 1, len(_BACKOFF_SECONDS) - 1)
-        await _pause(stop, _BACKOFF_SECONDS[attempt])
+        await first_of(stop, seconds=_BACKOFF_SECONDS[attempt])
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:
@@ -105,12 +106,4 @@ async def sweep(store: Store, home: Cluster, stop: asyncio.Event, interval_secon
         except PortError as error:
             log.warning("own resources cannot be listed", error=str(error), remedy=error.remedy)
         complete = {kind.kind for kind in PLURALS.values()} <= store.listed
-        await _pause(stop, interval_seconds if complete else 2.0)
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return
+        await first_of(stop, seconds=interval_seconds if complete else 2.0)

@@ -26,6 +26,7 @@ from leeward.core.election import (
     wrote,
 )
 from leeward.ports import Cluster, PortError
+from leeward.waiting import first_of
 
 _EVERY_SECONDS = 0.4
 _FENCE_SECONDS = 3.0
@@ -45,7 +46,6 @@ class Leadership:
     rank: int = 0
     book: Book = field(default_factory=Book)
     fences: dict[str, int] = field(default_factory=dict)  # epoch in force at each cluster's API server
-    open_fences: set[str] = field(default_factory=set)  # clusters whose API server lets every epoch pass
     _busy: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _fencing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _led: int = 0  # the epoch last told to the log
@@ -75,7 +75,7 @@ class Leadership:
             self._ask_all()
             self._fence_all()
             self._tell()
-            await _pause(stop, _EVERY_SECONDS)
+            await first_of(stop, seconds=_EVERY_SECONDS)
         await self._settle()
         self.book = resign(self.book, _now_ms() + _NOT_AGAIN_MS)
         self._ask_all()
@@ -124,7 +124,7 @@ class Leadership:
                 log.warning("a later term was here before", cluster=name, epoch=epoch, stands=stands)
                 self.book = outranked(self.book, stands)
                 return
-            while not (holds := await fenced.is_in_force(cluster, self.namespace, epoch)):
+            while not await fenced.is_in_force(cluster, self.namespace, epoch):
                 if time.monotonic() > deadline:
                     log.warning("the API server lets an earlier epoch pass: install config/fence.yaml", cluster=name)
                     break
@@ -132,7 +132,6 @@ class Leadership:
         except PortError as error:
             log.warning("a fence cannot be raised", cluster=name, error=str(error), remedy=error.remedy)
             return
-        (self.open_fences.discard if holds else self.open_fences.add)(name)
         self.fences[name] = epoch
 
     async def _settle(self) -> None:
@@ -150,11 +149,3 @@ class Leadership:
 
 def _now_ms() -> int:
     return time.monotonic_ns() // 1_000_000
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

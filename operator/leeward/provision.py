@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from leeward.adapters.members import Member
-from leeward.adapters.objects import DEPLOYMENT, MODEL_LABEL, NODE, POD, differs, labels_of
+from leeward.adapters.objects import DEPLOYMENT, MODEL_LABEL, NODE, POD, differs, labels_of, ref_of
 from leeward.adapters.pools import Pool, Range, Registry
 from leeward.adapters.pools.move import Move, left_over, plan_move
 from leeward.adapters.pools.nodes import NodeSeen, count, node_seen
@@ -20,7 +20,7 @@ from leeward.adapters.pools.port import REGION_LABEL, Claim, PoolObject, Setting
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.pools import Taint
 from leeward.core.plan import RegionPlan
-from leeward.ports import Cluster, Kind, KindMissing, KubeObject, PortError, Ref
+from leeward.ports import Cluster, KindMissing, KubeObject, PortError, Ref
 
 WRITER, SIZE_WRITER = "leeward", "leeward-size"
 SURGE = 1  # replicas that a rollout has beyond the wanted ones
@@ -112,9 +112,7 @@ class Provider:
         nodes = [node_seen(body) for body in await member.cluster.find(NODE)]
         move = plan_move(pools, live, deployment, pods, {node.name: node for node in nodes})
         for body in move.remove:
-            metadata = body["metadata"]
-            kind = Kind(body["apiVersion"], body["kind"], "namespace" in metadata)
-            await holder.delete(Ref(kind, metadata.get("namespace", ""), metadata["name"]), uid=metadata["uid"])
+            await holder.delete(ref_of(body), uid=body["metadata"]["uid"])
         return move
 
     async def _live(self, model: ModelDeployment, member: Member, holder: Cluster) -> list[KubeObject]:
@@ -146,10 +144,9 @@ async def order(cluster: Cluster, wanted: PoolObject, written: list[str]) -> Kub
         PortError: the cluster does not take it.
     """
     body, metadata = wanted.body, wanted.body["metadata"]
-    kind = Kind(body["apiVersion"], body["kind"], "namespace" in metadata)
     identity = {key: metadata[key] for key in ("name", "namespace") if key in metadata}
-    found = await cluster.read(Ref(kind, metadata.get("namespace", ""), metadata["name"]))
-    told = f"{kind.kind} {metadata['name']}"
+    found = await cluster.read(ref_of(body))
+    told = f"{body['kind']} {metadata['name']}"
     if found is None and wanted.size:
         found = await cluster.apply(merged(body, wanted.size), writer=SIZE_WRITER)
         written.append(f"{told} (made)")
@@ -157,7 +154,7 @@ async def order(cluster: Cluster, wanted: PoolObject, written: list[str]) -> Kub
         found = await cluster.apply(body, writer=WRITER)
         written.append(told)
     size = wanted.size_for(found)
-    alone = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": identity, **size}
+    alone = {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": identity, **size}
     if wanted.size and (differs(size, found) or owns_beyond(found, SIZE_WRITER, alone)):
         found = await cluster.apply(alone, writer=SIZE_WRITER)
         written.append(f"{told} (size)")

@@ -29,6 +29,7 @@ from leeward.core.snapshot import Snapshot
 from leeward.core.spec import ModelSpec
 from leeward.ports import Cluster, KubeObject, ModelKey, PortError, Ref
 from leeward.replay.decision import Decision, written
+from leeward.waiting import first_of
 
 MAX_RECORD_BYTES = 128 << 10
 MAX_TOTAL_BYTES = 768 << 10
@@ -114,10 +115,10 @@ class DecisionLog:
     async def run(self, stop: asyncio.Event) -> None:
         """Write what waits until `stop` is set, and what is left then once more."""
         while not stop.is_set():
-            await _first_of(stop, self._wake)
+            await first_of(stop, self._wake)
             self._wake.clear()
             if not await self.write() and not stop.is_set():
-                await _first_of(stop, seconds=RETRY_SECONDS)
+                await first_of(stop, seconds=RETRY_SECONDS)
                 self._wake.set()
         try:
             async with asyncio.timeout(LAST_SECONDS):
@@ -195,13 +196,3 @@ class DecisionLog:
 def _key(text: str) -> ModelKey:
     namespace, _, name = text.partition("/")
     return namespace, name
-
-
-async def _first_of(*events: asyncio.Event, seconds: float | None = None) -> None:
-    """Wait until one of the events is set, or for so long."""
-    waits = [asyncio.create_task(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import structlog
 from pydantic import ValidationError
 
+from leeward.api.common import first_problem
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
 from leeward.api.serving import DEFAULT_RESOURCE
@@ -68,8 +69,7 @@ class Store:
         self.changed.set()
 
     def _cannot_read(self, kind: str, key: str, error: ValidationError) -> None:
-        first = error.errors(include_url=False, include_input=False)[0]
-        problem = Unreadable(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
+        problem = Unreadable(first_problem(error))
         if str(self.unreadable.get((kind, key))) != str(problem):
             log.error("an object cannot be read", kind=kind, key=key, error=str(problem), remedy=problem.remedy)
             self.changed.set()

@@ -34,6 +34,7 @@ from leeward.settings import Settings
 from leeward.store import Store
 from leeward.targets import model_key
 from leeward.translate import model_spec
+from leeward.waiting import first_of
 
 _PATIENCE_SECONDS = 1.2
 _HURRY_SECONDS = 0.1
@@ -103,11 +104,8 @@ class Loop:
         self.telemetry.tick_cpu_seconds.observe(time.process_time() - cpu)
 
     async def _until_next(self, stop: asyncio.Event) -> None:
-        waits = [asyncio.create_task(event.wait()) for event in (stop, self.alarm, self.store.changed)]
         rest = self.liveness.tick_started + self.settings.interval - time.monotonic()
-        await asyncio.wait(waits, timeout=max(0.0, rest), return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
+        await first_of(stop, self.alarm, self.store.changed, seconds=max(0.0, rest))
 
     async def tick(self, hurried: bool) -> None:
         """One tick over all models."""

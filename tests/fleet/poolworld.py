@@ -155,13 +155,6 @@ def ordered(server: KubernetesCluster, run: Run, pools: tuple[Pool, ...]) -> tup
     return [run(order(server, made, written)) for pool in pools for made in pool.objects], written
 
 
-def ref_of(body: Body) -> Ref:
-    metadata = body["metadata"]
-    return Ref(
-        Kind(body["apiVersion"], body["kind"], "namespace" in metadata), metadata.get("namespace", ""), metadata["name"]
-    )
-
-
 def at(body: Body, path: str) -> Any:
     found: Any = body
     for key in path.split("."):

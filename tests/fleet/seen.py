@@ -8,10 +8,9 @@ from leeward.adapters.objects import ROUTE
 from leeward.adapters.routes import Names, read_row
 from leeward.ports import Ref
 from localfleet.bootstrap import documents
+from localfleet.demo.__main__ import users_load
 from localfleet.demo.stage import MODEL_FILE, Stage
-from localfleet.layout import USERS_PORT
-from localfleet.load.entries import Entry
-from localfleet.load.generator import Load, LoadSettings
+from localfleet.load.generator import Load
 
 KEY = ("models", "llama-70b")
 SPEC = documents(MODEL_FILE)[0]["spec"]
@@ -30,13 +29,7 @@ async def everywhere(stage: Stage, holds: Callable[[dict[str, int]], bool], but:
     return True if all(holds(row) for row in rows) else None
 
 
-def users(stage: Stage, rate: float, seconds: float | None = None, seed: int = 0) -> Load:
-    """Requests per second through all entries, for so many seconds or until stopped."""
-    entries = [Entry(region.name, region.address, USERS_PORT) for region in stage.fleet.regions]
-    return Load(LoadSettings(entries, SPEC["traffic"]["hostnames"][0], SPEC["model"]["name"], rate, seconds, seed=seed))
-
-
 async def send(stage: Stage, rate: float, seconds: float) -> Load:
-    load = users(stage, rate, seconds)
+    load = users_load(stage.fleet, rate, seed=0, seconds=seconds)
     await load.run(asyncio.Event())
     return load

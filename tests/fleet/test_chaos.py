@@ -5,11 +5,11 @@ import random
 import time
 
 import pytest
-from seen import Run, everywhere, users, weights
+from seen import Run, everywhere, weights
 
 from localfleet import faults
 from localfleet.bootstrap import wait_for
-from localfleet.demo.__main__ import concurrency_limit
+from localfleet.demo.__main__ import concurrency_limit, users_load
 from localfleet.demo.measure import Figures, Played, figures
 from localfleet.demo.stage import Operator, Stage
 from localfleet.demo.watch import Watch
@@ -40,7 +40,7 @@ def test_regions_fail_at_random_and_users_hardly_notice(
 
 
 async def _storm(stage: Stage, operator: Operator, chance: random.Random) -> list[Figures]:
-    stop, load, watch = asyncio.Event(), users(stage, rate=24, seed=chance.randrange(1000)), Watch(stage, operator)
+    stop, load, watch = asyncio.Event(), users_load(stage.fleet, 24, chance.randrange(1000)), Watch(stage, operator)
     tasks = [asyncio.create_task(load.run(stop)), asyncio.create_task(watch.run(stop))]
     before = await weights(stage, stage.fleet.regions[0].name)
     found = []

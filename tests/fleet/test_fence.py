@@ -9,13 +9,13 @@ from seen import Run
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.adapters.fenced import FencedCluster, is_in_force, raise_fence
 from leeward.adapters.kubeconfigs import from_file
+from leeward.adapters.objects import CONFIG_MAP
 from leeward.ports import Denied, Kind, KubeObject, NotLeading, Ref
 from localfleet.bootstrap import REPOSITORY, documents, wait_for
 from localfleet.demo.stage import Stage
 
 SPACE = "leeward-system"
-MAP = Kind("v1", "ConfigMap")
-NAME = Ref(MAP, SPACE, "fenced-thing")
+NAME = Ref(CONFIG_MAP, SPACE, "fenced-thing")
 BODY: KubeObject = {
     "apiVersion": "v1",
     "kind": "ConfigMap",
@@ -38,7 +38,7 @@ def ours(stage: Stage, loop: asyncio.AbstractEventLoop) -> Iterator[KubernetesCl
         kind = Kind(body["apiVersion"], body["kind"], namespaced=False)
         loop.run_until_complete(admin.delete(Ref(kind, "", body["metadata"]["name"])))
     for name in ("leeward-fence", NAME.name):
-        loop.run_until_complete(admin.delete(Ref(MAP, SPACE, name)))
+        loop.run_until_complete(admin.delete(Ref(CONFIG_MAP, SPACE, name)))
 
 
 async def begin(ours: KubernetesCluster) -> int:
@@ -90,7 +90,7 @@ def test_the_fence_never_falls_and_people_are_not_hindered(ours: KubernetesClust
 def test_without_a_fence_nobody_is_hindered(ours: KubernetesCluster, stage: Stage, run: Run) -> None:
     admin = stage.clusters["eu-west4"]
     run(begin(ours))
-    run(admin.delete(Ref(MAP, SPACE, "leeward-fence")))
+    run(admin.delete(Ref(CONFIG_MAP, SPACE, "leeward-fence")))
 
     async def free() -> bool | None:
         await admin.apply(BODY)

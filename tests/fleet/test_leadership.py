@@ -1,27 +1,24 @@
 """Elections on real API servers: who leads, what a lost leader or a lost minority changes, and how soon."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 
 from leeward.leadership import Leadership
 from localfleet import faults
+from localfleet.bootstrap import wait_for
 from localfleet.demo.stage import Stage
 
 SPACE = "default"
 
 
-async def until(what: str, look, seconds: float) -> float:  # type: ignore[no-untyped-def]
-    """Seconds until `look` holds."""
-    began = time.monotonic()
-    while time.monotonic() - began < seconds:
-        if look():
-            return time.monotonic() - began
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{what} did not happen within {seconds} s")
+async def until(what: str, holds: Callable[[], bool], seconds: float) -> None:
+    async def look() -> bool | None:
+        return holds() or None
+
+    await wait_for(what, look, seconds)
 
 
 @asynccontextmanager

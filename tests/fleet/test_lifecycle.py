@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from localfleet import sandbox
 from localfleet.bootstrap import REPOSITORY
 from localfleet.layout import MARK, fleets_folder
 
@@ -76,13 +77,9 @@ def test_a_second_fleet_runs_beside_this_one_and_goes_without_a_trace(name: str)
 
 def test_a_fleet_whose_holder_was_killed_can_be_taken_down_and_come_up_again(name: str) -> None:
     assert tool(name, "up", "--region", "alone").returncode == 0
-    holders = [
-        int(folder.name)
-        for folder in Path("/proc").glob("[0-9]*")
-        if (folder / "environ").exists() and f"{MARK}_HOLDER={name}".encode() in (folder / "environ").read_bytes()
-    ]
-    for pid in holders:
-        os.kill(pid, signal.SIGKILL)
+    pid = sandbox.holder(name)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 5
     while running(name) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 from cases import CASES, GCP, REPLICAS
-from poolworld import at, ordered, ref_of, wanted
+from poolworld import at, ordered, wanted
 from seen import Run
 
 from leeward.adapters.clusters import KubernetesCluster
-from leeward.adapters.objects import differs
+from leeward.adapters.objects import differs, ref_of
 from leeward.adapters.pools import Range
 from leeward.adapters.pools.port import merged
 from leeward.ports import Invalid

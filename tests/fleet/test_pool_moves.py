@@ -11,14 +11,14 @@ import pytest
 import yaml
 from cases import CASES, region
 from conftest import Api
-from poolworld import MODEL, NAMESPACE, Change, here, node, play, pod, ref_of
+from poolworld import MODEL, NAMESPACE, Change, here, node, play, pod
 from seen import Run
 
 from leeward import apply
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.adapters.kubeconfigs import from_kubeconfig
 from leeward.adapters.members import Member
-from leeward.adapters.objects import DEPLOYMENT, NODE, POD, labels_of
+from leeward.adapters.objects import DEPLOYMENT, NODE, POD, labels_of, ref_of
 from leeward.adapters.pools import Registry
 from leeward.adapters.pools.nodes import node_seen
 from leeward.adapters.pools.port import POOL_LABEL, UnknownProvider, merged

@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from leeward.waiting import first_of
 from localfleet import cli, faults, layout, sandbox
 from localfleet.bench.ways import WAYS, Saved
 from localfleet.bootstrap import REPOSITORY
@@ -23,7 +24,7 @@ from localfleet.demo import report
 from localfleet.demo.__main__ import concurrency_limit, users_load
 from localfleet.demo.measure import Figures, Played, figures
 from localfleet.demo.scenes import SCENES, Scene
-from localfleet.demo.stage import Operator, Stage, pause
+from localfleet.demo.stage import Operator, Stage
 from localfleet.demo.watch import Watch
 from localfleet.layout import Fleet, RegionHost
 
@@ -97,10 +98,10 @@ class Bench:
         total = len(self.ways) * self.repeats * len(self.scenes)
         for repeat in range(self.repeats):
             for way in self.ways:
-                await WAYS[way](self.stage, self.operator, self.saved)
-                await self._pause(POLICIES_IN_FORCE)
                 for index, scene in enumerate(self.scenes):
-                    found = await self._one(way, scene, away[(index + repeat) % len(away)])
+                    await WAYS[way](self.stage, self.operator, self.saved)
+                    await self._pause(0.0 if index else POLICIES_IN_FORCE)
+                    found = await self._one(scene, away[(index + repeat) % len(away)])
                     self.runs.append({"way": way, "repeat": repeat, **asdict(found), "machine": report.machine()})
                     console.print(
                         f"{len(self.runs):3} of {total}  {way:8} scene {scene.number} {found.region:10} "
@@ -108,8 +109,7 @@ class Bench:
                         soft_wrap=True,
                     )
 
-    async def _one(self, way: str, scene: Scene, region: RegionHost) -> Figures:
-        await WAYS[way](self.stage, self.operator, self.saved)
+    async def _one(self, scene: Scene, region: RegionHost) -> Figures:
         began = time.time()
         await self._pause(6.0)
         fault = time.time()
@@ -122,7 +122,7 @@ class Bench:
         return figures(played, self.load.records, self.watch.samples, self.watch.sayings, concurrency_limit())
 
     async def _pause(self, seconds: float) -> None:
-        await pause(seconds, self.stop)
+        await first_of(self.stop, seconds=seconds)
         if self.stop.is_set():
             raise asyncio.CancelledError
 

@@ -61,10 +61,13 @@ def main(
     sys.exit(status)
 
 
-def users_load(fleet: Fleet, rate: float, seed: int, out: Path | None = None) -> Load:
+def users_load(fleet: Fleet, rate: float, seed: int, out: Path | None = None, seconds: float | None = None) -> Load:
+    """Requests per second through all entries, for so many seconds or until stopped."""
     body = documents(MODEL_FILE)[0]["spec"]
     entries = [Entry(region.name, region.address, USERS_PORT) for region in fleet.regions]
-    return Load(LoadSettings(entries, body["traffic"]["hostnames"][0], body["model"]["name"], rate, seed=seed), out)
+    return Load(
+        LoadSettings(entries, body["traffic"]["hostnames"][0], body["model"]["name"], rate, seconds, seed=seed), out
+    )
 
 
 def concurrency_limit() -> int:

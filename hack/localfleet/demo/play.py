@@ -8,10 +8,11 @@ from datetime import datetime
 
 from rich.console import Console
 
+from leeward.waiting import first_of
 from localfleet import faults
 from localfleet.demo.measure import Figures, Played, figures
 from localfleet.demo.scenes import Scene
-from localfleet.demo.stage import Stage, pause
+from localfleet.demo.stage import Stage
 from localfleet.demo.watch import Watch
 from localfleet.layout import RegionHost
 from localfleet.load.generator import Load
@@ -85,7 +86,7 @@ class Player:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not self.stop.is_set():
             self._tell()
-            await pause(min(0.5, max(0.0, deadline - time.monotonic())), self.stop)
+            await first_of(self.stop, seconds=min(0.5, max(0.0, deadline - time.monotonic())))
         if self.stop.is_set():
             raise asyncio.CancelledError
 

@@ -3,7 +3,6 @@
 The operator runs on the home region's host under its ServiceAccount, exactly as a pod there would.
 """
 
-import asyncio
 import json
 import os
 import signal
@@ -134,12 +133,3 @@ class Stage:
             return found if calm and status.get("health") == "healthy" else None
 
         return await bootstrap.wait_for("a healthy and settled model", look, seconds)
-
-
-async def pause(seconds: float, stop: asyncio.Event) -> None:
-    """Sleep, but not beyond `stop`."""
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

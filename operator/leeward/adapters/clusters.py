@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import aiohttp
 from kubernetes.aio.client import ApiClient
 
+from leeward.adapters.objects import ref_of
 from leeward.ports import (
     Conflict,
     Credentials,
@@ -234,10 +235,3 @@ def _message(text: bytes) -> str:
 
 class _NotFound(Invalid):
     reason = "NotFound"
-
-
-def ref_of(body: KubeObject) -> Ref:
-    """The reference of an object's own apiVersion, kind and metadata."""
-    metadata = body["metadata"]
-    namespace = metadata.get("namespace", "")
-    return Ref(Kind(body["apiVersion"], body["kind"], bool(namespace)), namespace, metadata["name"])

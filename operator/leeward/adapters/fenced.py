@@ -7,11 +7,10 @@ to the epoch first (which the fence may refuse) and deleted as exactly that vers
 
 from collections.abc import Callable, Mapping, Sequence
 
+from leeward.adapters.objects import CONFIG_MAP, EPOCH
 from leeward.ports import Cluster, Denied, Kind, KubeObject, NotLeading, Ref
 
-EPOCH = "leeward.dev/epoch"
 FENCE = "leeward-fence"
-_CONFIG_MAP = Kind("v1", "ConfigMap")
 
 
 class FencedCluster:
@@ -73,7 +72,7 @@ async def raise_fence(cluster: Cluster, namespace: str, epoch: int) -> int:
     Raises:
         PortError: the cluster does not answer, or refuses.
     """
-    found = await cluster.read(Ref(_CONFIG_MAP, namespace, FENCE))
+    found = await cluster.read(Ref(CONFIG_MAP, namespace, FENCE))
     stands = ((found or {}).get("data") or {}).get("epoch", "0")
     if stands.isdecimal() and int(stands) >= epoch:
         return int(stands)

@@ -6,12 +6,12 @@ Its times are for people: no replica ever compares them with its own clock.
 
 from datetime import UTC, datetime
 
+from leeward.adapters.objects import EPOCH
 from leeward.core.election import Lease
 from leeward.ports import Cluster, Conflict, Kind, KubeObject, Ref
 
 LEASE = Kind("coordination.k8s.io/v1", "Lease")
 NAME = "leeward"
-EPOCH = "leeward.dev/epoch"
 
 
 async def read(cluster: Cluster, namespace: str) -> Lease:

@@ -5,12 +5,15 @@ from fractions import Fraction
 
 from leeward.api.common import GROUP, VERSION
 from leeward.api.modeldeployment import ModelDeployment
-from leeward.ports import Kind, KubeObject
+from leeward.ports import Kind, KubeObject, Ref
 
 MODEL_LABEL = "leeward.dev/model"
 NAMESPACE_LABEL = "leeward.dev/namespace"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 COMPONENT_LABEL = "app.kubernetes.io/component"
+
+EPOCH = "leeward.dev/epoch"
+"""Annotation: the term in which an object was written, or a lease taken."""
 
 PROBE_HEADER = "x-leeward-region"
 """Request header by which a probe on the users listener names the region that shall answer."""
@@ -55,6 +58,13 @@ def owned(
     if kind.namespaced:
         metadata["namespace"] = model.metadata.namespace
     return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, "spec": spec}
+
+
+def ref_of(body: KubeObject) -> Ref:
+    """The reference of an object's own apiVersion, kind and metadata."""
+    metadata = body["metadata"]
+    namespace = metadata.get("namespace", "")
+    return Ref(Kind(body["apiVersion"], body["kind"], bool(namespace)), namespace, metadata["name"])
 
 
 def differs(wanted: object, live: object) -> bool:

@@ -6,7 +6,7 @@ status which another version of Leeward wrote can always be read, and a sentence
 
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from leeward.api.markers import DNS_LABEL, DNS_NAME, MAX_SENTENCE, Schema, keyed_list
@@ -133,3 +133,9 @@ ObservedGeneration = Annotated[int | None, Field(json_schema_extra={"format": "i
 def condition_of(conditions: tuple[Condition, ...], kind: str) -> Condition | None:
     """The condition of type `kind`, if it was ever set."""
     return next((each for each in conditions if each.type == kind), None)
+
+
+def first_problem(error: ValidationError) -> str:
+    """What does not fit first: its place, and why."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.adapters.kubeconfigs import from_kubeconfig
 from leeward.adapters.objects import MODELS, REGIONS
+from leeward.api.common import first_problem
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
 from leeward.ports import BadReference, Denied, KindMissing, KubeObject, PortError, Ref, Unreachable
@@ -145,10 +146,8 @@ def _read(kind: type[R], found: KubeObject) -> R:
     try:
         return kind.read({**found, "kind": kind.KIND})
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
         raise click.ClickException(
-            f"{kind.KIND} {key_of(found)} cannot be read ({place}: {first['msg']}): use the leeward that fits its CRD"
+            f"{kind.KIND} {key_of(found)} cannot be read ({first_problem(error)}): use the leeward that fits its CRD"
         ) from error
 
 

@@ -19,6 +19,7 @@ from typing import Any, Final, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from leeward.api.common import first_problem
 from leeward.core.decide import decide
 from leeward.core.memory import Memory
 from leeward.core.plan import Plan
@@ -140,7 +141,7 @@ def _first_error(error: ValidationError) -> str:
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{place} is not known to this leeward: it was recorded by a newer one, or is misspelt"
-    return f"{place}: {first['msg']}"
+    return first_problem(error)
 
 
 def first_difference(recorded: Plan, now: Plan) -> str | None:
