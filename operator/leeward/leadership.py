@@ -76,10 +76,11 @@ class Leadership:
             self._fence_all()
             self._tell()
             await first_of(stop, seconds=_EVERY_SECONDS)
-        await self._settle()
         self.book = resign(self.book, _now_ms() + _NOT_AGAIN_MS)
-        self._ask_all()
-        await self._settle()
+        for task in self._fencing.values():
+            task.cancel()
+        given_back = (self._give_back(name, cluster) for name, cluster in self.members().items() if cluster)
+        await asyncio.gather(*given_back, *self._fencing.values(), return_exceptions=True)
 
     def _terms(self) -> Terms:
         return Terms(self.me, tuple(sorted(self.members())), self.rank)
@@ -134,10 +135,11 @@ class Leadership:
             return
         self.fences[name] = epoch
 
-    async def _settle(self) -> None:
-        for task in self._fencing.values():
-            task.cancel()
-        await asyncio.gather(*self._busy.values(), *self._fencing.values(), return_exceptions=True)
+    async def _give_back(self, name: str, cluster: Cluster) -> None:
+        """After the answer to what was asked last, which tells the version to write over."""
+        if busy := self._busy.get(name):
+            await asyncio.wait([busy])
+        await self._ask(name, cluster)
 
     def _tell(self) -> None:
         epoch = self.epoch

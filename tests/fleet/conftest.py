@@ -83,16 +83,14 @@ def served(
         operator.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pool_crds(api: Api, loop: asyncio.AbstractEventLoop) -> Iterator[KubernetesCluster]:
-    """The home region's API server with every CRD of node pools that is at hand; new ones are removed again."""
+    """The home region's API server with every CRD of node pools that is at hand."""
     run = loop.run_until_complete
     cluster = run(from_file("home", api.kubeconfig, deadline_seconds=20.0))
-    new = run(poolworld.install(cluster, list(poolworld.crds().values())))
+    run(poolworld.install(cluster, list(poolworld.crds().values())))
     run(poolworld.default_account(cluster))
     yield cluster
-    for ref in new:
-        run(cluster.delete(ref))
     run(cluster.close())
 
 

@@ -68,18 +68,13 @@ def missing(kind: Kind) -> str:
     return "" if version in served else f"the CRD of {kind.kind} at hand serves {', '.join(served)} and not {version}"
 
 
-async def install(cluster: KubernetesCluster, bodies: list[Body]) -> list[Ref]:
-    """Install CRDs, without conversion webhooks; returns those that were not there before."""
-    new = []
+async def install(cluster: KubernetesCluster, bodies: list[Body]) -> None:
+    """Install the CRDs that are not there, without conversion webhooks."""
     for body in bodies:
-        ref = Ref(CRD, "", body["metadata"]["name"])
-        if await cluster.read(ref) is not None:
-            continue
-        new.append(ref)
-        await cluster.create({**body, "spec": {k: v for k, v in body["spec"].items() if k != "conversion"}})
+        if await cluster.read(Ref(CRD, "", body["metadata"]["name"])) is None:
+            await cluster.create({**body, "spec": {k: v for k, v in body["spec"].items() if k != "conversion"}})
     for body in bodies:
         await wait_for(f"serving {body['metadata']['name']}", partial(_served, cluster, body))
-    return new
 
 
 async def _served(cluster: KubernetesCluster, body: Body) -> bool:

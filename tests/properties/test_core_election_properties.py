@@ -143,6 +143,14 @@ class World:
             waiting, replica.held_up = replica.held_up, []
             for act in waiting:
                 act()
+        self.resign_soon()
+
+    def resign_soon(self) -> None:
+        """The next leader resigns as soon as it leads, while others still stand for the same term."""
+        leader = next((replica for replica in self.replicas if replica.leads(self.now)), None)
+        if leader is None:
+            return self.later(20, self.resign_soon)
+        leader.book = resign(leader.book, leader.clock(self.now) + 1_000)
 
     def calm(self) -> None:
         self.chaos = False

@@ -123,13 +123,24 @@ class Stage:
         return await self.home.read(Ref(MODELS, namespace, name))
 
     async def settled(self, seconds: float = 120.0) -> KubeObject:
-        """Wait until every region is ready and healthy and the weights are where they should be."""
+        """Wait until every region is ready and healthy and the weights are where they should be.
+
+        Raises:
+            TimeoutError: they are not; what the status says instead comes with it.
+        """
+        status: KubeObject = {}
 
         async def look() -> KubeObject | None:
+            nonlocal status
             found = await self.model()
             status = (found or {}).get("status") or {}
             good = {row["type"]: row["status"] for row in status.get("conditions") or ()}
             calm = good.get("Ready") == "True" and good.get("Progressing") == "False"
             return found if calm and status.get("health") == "healthy" else None
 
-        return await bootstrap.wait_for("a healthy and settled model", look, seconds)
+        try:
+            return await bootstrap.wait_for("a healthy and settled model", look, seconds)
+        except TimeoutError as error:
+            rows = [*(status.get("conditions") or ()), *(status.get("regions") or ())]
+            error.add_note("\n".join(map(str, rows)) or "the model has no status")
+            raise

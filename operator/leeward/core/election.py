@@ -116,7 +116,8 @@ def step(terms: Terms, book: Book, now_ms: int) -> Book:
     if leads_until(terms, book) > now_ms:
         return book
     if book.epoch:
-        if now_ms - book.asked_ms < terms.answer_ms:
+        beaten = any(not _may_overwrite(terms, book, seat.lease) for _, seat in book.seats)
+        if now_ms - book.asked_ms < terms.answer_ms and not beaten:
             return book  # answers are still coming in
         return replace(book, epoch=0, mine=(), wait_until_ms=now_ms + terms.stagger_ms * (1 + terms.rank))
     turn_ms = now_ms - terms.stagger_ms * terms.rank  # the first in rank goes first; the others see it in time
@@ -154,7 +155,12 @@ def wish(terms: Terms, book: Book, cluster: str, now_ms: int) -> Lease | None:
     if not book.epoch:
         return Lease("", seat.lease.epoch, seat.lease.version) if ours else None
     due = now_ms - asked >= terms.renew_ms if asked is not None else ours or _is_free(terms, seat, now_ms)
-    return Lease(terms.me, book.epoch, seat.lease.version) if due else None
+    return Lease(terms.me, book.epoch, seat.lease.version) if due and _may_overwrite(terms, book, seat.lease) else None
+
+
+def _may_overwrite(terms: Terms, book: Book, lease: Lease) -> bool:
+    """No lease carries an epoch under two names, or two majorities could lead with it, one after the other."""
+    return lease.epoch < book.epoch or (lease.holder, lease.epoch) == (terms.me, book.epoch)
 
 
 def _is_free(terms: Terms, seat: Seat, now_ms: int) -> bool:
