@@ -36,7 +36,11 @@ HOW: dict[str, tuple[Callable[[RegionHost], None] | None, str]] = {
     "models": (None, "crash every model server; their pods become not ready"),
     "gateway": (_one("envoy"), "SIGKILL the region's Envoy"),
     "prometheus": (_one("prometheus"), "SIGKILL the region's Prometheus"),
-    "apiserver": (_one("kube-apiserver"), "SIGKILL the region's API server"),
+    # Controllers that lose their lease end and start anew. One that lived on was seen to collect no garbage any more.
+    "apiserver": (
+        _one("kube-apiserver", "kube-controller-manager", "kube-scheduler"),
+        "SIGKILL the region's API server, and with it the controllers that would lose their leases",
+    ),
 }
 
 

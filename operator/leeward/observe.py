@@ -64,6 +64,7 @@ class Observer:
     probed: ProbeBook
     regions: dict[str, RegionSight] = field(default_factory=dict)
     open_since: dict[ModelKey, float] = field(default_factory=dict)  # monotonic seconds: users were let in
+    served: set[tuple[ModelKey, str]] = field(default_factory=set)  # had a ready replica once
     eager: set[tuple[ModelKey, str]] = field(default_factory=set)  # suspected, or out of traffic
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
@@ -103,7 +104,7 @@ class Observer:
         sight = self.regions.get(target.region, RegionSight())
         found = sight.deployments.get(target.model)
         ready = (found.get("status") or {}).get("readyReplicas") if found else None
-        return not ready and not self.probed.ever_good(target.model, target.region)
+        return not ready and (target.model, target.region) not in self.served
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         running = self._tasks.get(name)
@@ -207,6 +208,10 @@ class Observer:
             name: self.regions[name].routes[key] for name in self.answering(names) if key in self.regions[name].routes
         }
 
+    def open_everywhere(self, key: ModelKey, names: Iterable[str]) -> bool:
+        """Has every region that answers a users route of the model?"""
+        return set(self.routes(key, names)) == self.answering(names)
+
     def nodes(self) -> dict[str, tuple[NodeSeen, ...]]:
         """Nodes by region, where they have been seen."""
         return {name: sight.nodes for name, sight in self.regions.items() if sight.nodes is not None}
@@ -222,7 +227,10 @@ class Observer:
         return found
 
     def _weights(self, key: ModelKey, names: tuple[str, ...]) -> Matrix:
+        """What the entries hold; of a model that no user was let in to, nothing can be said yet."""
         held, rows = self.routes(key, names), []
+        if not held and key not in self.open_since:
+            return ()
         for name in names:
             row = read_row(held.get(name), key[1], names)
             if row is not None:

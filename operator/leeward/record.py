@@ -42,8 +42,10 @@ class Recorder:
         ready: Mapping[str, int],
         problems: Mapping[str, PortError],
         nodes: Condit | None = None,
+        *,
+        shut: bool = False,
     ) -> None:
-        """Tell one model's tick.
+        """Tell one model's tick; `shut`: no user has been let in yet.
 
         Raises:
             PortError: the home cluster does not take the status; it is written by a later tick.
@@ -52,7 +54,7 @@ class Recorder:
         self.telemetry.show(model.key, plan, ready)
         if self.dry_run:
             return
-        conditions = [*_conditions(plan, ready, problems), *([nodes] if nodes else [])]
+        conditions = [*_conditions(plan, ready, problems, shut), *([nodes] if nodes else [])]
         mark = _mark(plan, ready, conditions, model.metadata.generation)
         if self._written.get(model.key) == mark:
             return
@@ -145,7 +147,7 @@ def _mark(plan: Plan, ready: Mapping[str, int], conditions: list[Condit], genera
     return generation, lines, plan.weights, tuple(row[:3] for row in conditions), json.dumps(to_record(plan.memory))
 
 
-def _conditions(plan: Plan, ready: Mapping[str, int], problems: Mapping[str, PortError]) -> list[Condit]:
+def _conditions(plan: Plan, ready: Mapping[str, int], problems: Mapping[str, PortError], shut: bool) -> list[Condit]:
     bad = [line for line in plan.regions if line.verdict in (Verdict.FAILED, Verdict.DEGRADED)]
     short = [line.name for line in plan.regions if ready.get(line.name, 0) < line.replicas]
     moving = plan.weights != plan.target or bool(short)
@@ -172,7 +174,12 @@ def _conditions(plan: Plan, ready: Mapping[str, int], problems: Mapping[str, Por
             else "every region is healthy",
         ),
         ("Survivable", plan.survivable, "Proven" if plan.survivable else "NotSurvivable", plan.survivable_reason),
-        ("Progressing", moving, "Moving" if moving else "Settled", plan.reason),
+        (
+            "Progressing",
+            moving or shut,
+            "Opening" if shut else "Moving" if moving else "Settled",
+            "users are let in once every region that answers has a ready replica" if shut else plan.reason,
+        ),
     ]
 
 

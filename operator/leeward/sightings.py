@@ -107,10 +107,6 @@ class ProbeBook:
             found.append(Counts(path, tallies, now_ms - kept[-1].at_ms))
         return tuple(found)
 
-    def ever_good(self, model: ModelKey, region: str) -> bool:
-        """Was any probe of the last 15 minutes good?"""
-        return any(probe.good for _, kept in self._paths(model, region) for probe in kept)
-
     def failing(self, model: ModelKey, region: str, now_ms: int, fresh_ms: int) -> bool | None:
         """Did the newest probe of every path that has a fresh one fail? None without any."""
         newest = [kept[-1] for _, kept in self._paths(model, region) if now_ms - kept[-1].at_ms <= fresh_ms]

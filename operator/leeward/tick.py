@@ -39,6 +39,7 @@ from leeward.waiting import first_of
 _PATIENCE_SECONDS = 1.2
 _HURRY_SECONDS = 0.1
 _OPEN_WITHOUT_ALL_SECONDS = 120.0
+_TAKEN_BY_ALL_SECONDS = 30.0
 
 log = structlog.get_logger("tick")
 
@@ -144,7 +145,8 @@ class Loop:
         try:
             ready = self.observer.ready(model_key(model), spec.region_names)
             nodes = nodes_condition(model, plan.regions, known.placed, self.observer.nodes())
-            await self.recorder.record(model, plan, ready, problems, nodes)
+            shut = not (known.serving or self.observer.open_everywhere(model_key(model), spec.region_names))
+            await self.recorder.record(model, plan, ready, problems, nodes, shut=shut)
         except PortError as error:
             log.warning("the status could not be written", model=model.key, error=str(error), remedy=error.remedy)
 
@@ -152,13 +154,12 @@ class Loop:
         """Tell the observer what to look at: models that users may reach, and regions that are out of traffic."""
         if known.serving:
             self.observer.open_since.setdefault(key, time.monotonic())
-        self.observer.eager = {each for each in self.observer.eager if each[0] != key}
-        votes = {line.name: plan.memory.region(line.name).votes[-1:] for line in plan.regions}
-        self.observer.eager |= {
-            (key, line.name)
-            for line in plan.regions
-            if not line.listed or votes[line.name] not in ((), (Verdict.HEALTHY,))
-        }
+        known_of = {line.name: plan.memory.region(line.name) for line in plan.regions}
+        served = {(key, name) for name, past in known_of.items() if past.been_ready}
+        doubted = {name for name, past in known_of.items() if past.votes[-1:] not in ((), (Verdict.HEALTHY,))}
+        eager = {(key, line.name) for line in plan.regions if not line.listed or line.name in doubted}
+        self.observer.served = {each for each in self.observer.served if each[0] != key} | served
+        self.observer.eager = {each for each in self.observer.eager if each[0] != key} | eager
 
     def _recall(self, model: ModelDeployment) -> Known:
         return self.known.setdefault(model.key, Known(from_record(_parsed(model.status.memory))))
@@ -192,7 +193,8 @@ class Loop:
         model = task.model
         try:
             await cleanup.hold(self.recorder.home, model)
-            outcomes, known.serving = await apply.ensure(task, known.serving or self._open(task, known))
+            insist = time.monotonic() - known.since < _TAKEN_BY_ALL_SECONDS
+            outcomes, known.serving = await apply.ensure(task, known.serving or self._open(task, known), insist)
         except PortError as error:
             log.warning("a model could not be brought in line", model=model.key, error=str(error), remedy=error.remedy)
             return

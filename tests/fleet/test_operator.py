@@ -17,6 +17,7 @@ from leeward.ports import Kind, KubeObject, PortError, Ref
 from localfleet import faults
 from localfleet.bootstrap import wait_for
 from localfleet.demo.stage import MODELS, Operator, Stage
+from localfleet.layout import RegionHost
 
 pytestmark = pytest.mark.usefixtures("served")
 
@@ -140,24 +141,6 @@ def test_a_full_region_says_429_and_when_to_come_back(stage: Stage, run: Run) ->
     assert answers[200, None] >= limit - 5
 
 
-async def lose_and_regain(stage: Stage, name: str, how: str) -> None:
-    """Break a region, see the others leave it, mend it, see it come back."""
-    region = stage.fleet.region(name)
-    await faults.kill(region, how)
-    await wait_for(f"draining {name}", lambda: everywhere(stage, lambda row: row.get(name) == 0, but=name), 15)
-    await faults.heal(region)
-    await wait_for("the way back", lambda: everywhere(stage, lambda row: row.get(name) == 33), 150)
-    await stage.settled(90)
-
-
-@pytest.mark.parametrize(
-    "how",
-    ["models", "hang", *(pytest.param(how, marks=pytest.mark.long) for how in ("gateway", "partition", "crash"))],
-)
-def test_a_lost_region_loses_its_traffic_and_gets_it_back(stage: Stage, run: Run, how: str) -> None:
-    run(lose_and_regain(stage, "eu-west4", how))
-
-
 def test_losing_sight_of_a_region_moves_nothing(stage: Stage, run: Run) -> None:
     region = stage.fleet.region("ap-south1")
     before = {name: run(weights(stage, name)) for name in stage.fleet.region_names}
@@ -171,6 +154,39 @@ def test_losing_sight_of_a_region_moves_nothing(stage: Stage, run: Run) -> None:
         time.sleep(1)
     run(faults.heal(region))
     run(stage.settled(90))
+
+
+async def lose_and_regain(stage: Stage, name: str, how: str) -> None:
+    region = stage.fleet.region(name)
+    await faults.kill(region, how)
+    await drained_and_regained(stage, region, 15)
+
+
+async def drained_and_regained(stage: Stage, region: RegionHost, seconds: float) -> None:
+    """See the others leave a broken region within so many seconds, mend it, see it come back."""
+    name = region.name
+    await wait_for(f"draining {name}", lambda: everywhere(stage, lambda row: row.get(name) == 0, but=name), seconds)
+    await faults.heal(region)
+    await wait_for("the way back", lambda: everywhere(stage, lambda row: row.get(name) == 33), 150)
+    await stage.settled(90)
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["models", "hang", *(pytest.param(how, marks=pytest.mark.long) for how in ("gateway", "partition", "crash"))],
+)
+def test_a_lost_region_loses_its_traffic_and_gets_it_back(stage: Stage, run: Run, how: str) -> None:
+    run(lose_and_regain(stage, "eu-west4", how))
+
+
+def test_a_region_that_died_while_nobody_looked_is_drained(stage: Stage, served: Operator, run: Run) -> None:
+    """A started operator has no good probe of it, only its own record that the region served."""
+    served.stop()
+    region = stage.fleet.region("eu-west4")
+    run(faults.kill(region, "models"))
+    time.sleep(5)  # until its pods count as not ready
+    served.start()
+    run(drained_and_regained(stage, region, 40))
 
 
 def test_deletion_cleans_reachable_regions_at_once_and_the_others_when_they_return(stage: Stage, run: Run) -> None:

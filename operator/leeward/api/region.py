@@ -123,7 +123,7 @@ class RegionCapacity(ApiModel):
     )
     accelerators: dict[str, int] = Field(
         default_factory=dict,
-        json_schema_extra={"maxProperties": 32},
+        json_schema_extra={"maxProperties": 32, "x-kubernetes-map-type": "atomic"},  # else {} is applied as null
         description="Allocatable accelerators on those nodes, by resource name such as nvidia.com/gpu.",
     )
 
