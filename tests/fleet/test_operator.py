@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import time
 from collections import Counter
 from collections.abc import Awaitable
@@ -14,7 +15,7 @@ from seen import KEY, SPEC, Run, everywhere, send, weights
 from leeward.adapters.objects import DEPLOYMENT, NODE, NODE_POOL, OWNED_KINDS, ROUTE, labels_of
 from leeward.adapters.routes import Names
 from leeward.ports import Kind, KubeObject, PortError, Ref
-from localfleet import faults
+from localfleet import faults, launch
 from localfleet.bootstrap import wait_for
 from localfleet.demo.stage import MODELS, Operator, Stage
 from localfleet.layout import RegionHost
@@ -213,3 +214,13 @@ def test_deletion_cleans_reachable_regions_at_once_and_the_others_when_they_retu
     run(faults.heal(away))
     run(wait_for("cleaning what was owed", all_gone, 120))
     assert run(stage.clusters["eu-west4"].read(Ref(DEPLOYMENT, *KEY))) is None
+
+
+def test_one_gateway_that_never_takes_its_route_keeps_nobody_out(stage: Stage, run: Run) -> None:
+    mute = stage.fleet.region("ap-south1")
+    launch.send(mute, "envoy-gateway", signal.SIGSTOP)
+    run(stage.apply_model())
+
+    run(wait_for("letting users in", lambda: everywhere(stage, lambda row: row.get("us-east1"), but=mute.name), 90))
+    run(faults.heal(mute))
+    run(stage.settled(180))
