@@ -227,10 +227,7 @@ class Observer:
         return found
 
     def _weights(self, key: ModelKey, names: tuple[str, ...]) -> Matrix:
-        """What the entries hold; of a model that no user was let in to, nothing can be said yet."""
         held, rows = self.routes(key, names), []
-        if not held and key not in self.open_since:
-            return ()
         for name in names:
             row = read_row(held.get(name), key[1], names)
             if row is not None:
