@@ -64,8 +64,8 @@ class Observer:
     probed: ProbeBook
     regions: dict[str, RegionSight] = field(default_factory=dict)
     open_since: dict[ModelKey, float] = field(default_factory=dict)  # monotonic seconds: users were let in
-    served: set[tuple[ModelKey, str]] = field(default_factory=set)  # had a ready replica once
-    eager: set[tuple[ModelKey, str]] = field(default_factory=set)  # suspected, or out of traffic
+    served: dict[ModelKey, set[str]] = field(default_factory=dict)  # regions that had a ready replica once
+    eager: dict[ModelKey, set[str]] = field(default_factory=dict)  # regions suspected, or out of traffic
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     async def look(
@@ -89,7 +89,7 @@ class Observer:
     def probe_eagerly(self, members: Mapping[str, Member], models: Mapping[str, ModelDeployment]) -> None:
         """Probe more often where it matters: regions below healthy, and those that are out of traffic."""
         asked = [target for model in models.values() for target in targets(model, members)]
-        self._probe_all([target for target in asked if (target.model, target.region) in self.eager])
+        self._probe_all([target for target in asked if target.region in self.eager.get(target.model, ())])
 
     def _probe_all(self, asked: list[ProbeTarget]) -> None:
         for target in asked:
@@ -104,7 +104,7 @@ class Observer:
         sight = self.regions.get(target.region, RegionSight())
         found = sight.deployments.get(target.model)
         ready = (found.get("status") or {}).get("readyReplicas") if found else None
-        return not ready and (target.model, target.region) not in self.served
+        return not ready and target.region not in self.served.get(target.model, ())
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         running = self._tasks.get(name)

@@ -155,11 +155,9 @@ class Loop:
         if known.serving:
             self.observer.open_since.setdefault(key, time.monotonic())
         known_of = {line.name: plan.memory.region(line.name) for line in plan.regions}
-        served = {(key, name) for name, past in known_of.items() if past.been_ready}
         doubted = {name for name, past in known_of.items() if past.votes[-1:] not in ((), (Verdict.HEALTHY,))}
-        eager = {(key, line.name) for line in plan.regions if not line.listed or line.name in doubted}
-        self.observer.served = {each for each in self.observer.served if each[0] != key} | served
-        self.observer.eager = {each for each in self.observer.eager if each[0] != key} | eager
+        self.observer.served[key] = {name for name, past in known_of.items() if past.been_ready}
+        self.observer.eager[key] = doubted | {line.name for line in plan.regions if not line.listed}
 
     def _recall(self, model: ModelDeployment) -> Known:
         return self.known.setdefault(model.key, Known(from_record(_parsed(model.status.memory))))

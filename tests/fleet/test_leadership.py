@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from seen import Run
 
 from leeward.leadership import Leadership
 from localfleet import faults
@@ -40,7 +41,7 @@ def leaders(running: list) -> list[str]:  # type: ignore[type-arg]
     return [replica.me for replica, _, _ in running if replica.leads()]
 
 
-def test_one_leads_and_all_agree(stage: Stage, run) -> None:  # type: ignore[no-untyped-def]
+def test_one_leads_and_all_agree(stage: Stage, run: Run) -> None:
     async def play() -> None:
         async with standing(stage) as running:
             await until("an election", lambda: len(leaders(running)) == 1, 6)
@@ -52,7 +53,7 @@ def test_one_leads_and_all_agree(stage: Stage, run) -> None:  # type: ignore[no-
 
 
 @pytest.mark.parametrize(("how", "bound"), [("dies", 6.0), ("resigns", 2.5)])
-def test_the_next_one_follows(stage: Stage, run, how: str, bound: float) -> None:  # type: ignore[no-untyped-def]
+def test_the_next_one_follows(stage: Stage, run: Run, how: str, bound: float) -> None:
     async def play() -> None:
         async with standing(stage) as running:
             await until("an election", lambda: len(leaders(running)) == 1, 6)
@@ -67,7 +68,7 @@ def test_the_next_one_follows(stage: Stage, run, how: str, bound: float) -> None
     run(play())
 
 
-def test_a_lost_minority_changes_no_leader(stage: Stage, run) -> None:  # type: ignore[no-untyped-def]
+def test_a_lost_minority_changes_no_leader(stage: Stage, run: Run) -> None:
     async def play() -> None:
         async with standing(stage) as running:
             await until("an election", lambda: len(leaders(running)) == 1, 6)

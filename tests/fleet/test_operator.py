@@ -157,12 +157,6 @@ def test_losing_sight_of_a_region_moves_nothing(stage: Stage, run: Run) -> None:
     run(stage.settled(90))
 
 
-async def lose_and_regain(stage: Stage, name: str, how: str) -> None:
-    region = stage.fleet.region(name)
-    await faults.kill(region, how)
-    await drained_and_regained(stage, region, 15)
-
-
 async def drained_and_regained(stage: Stage, region: RegionHost, seconds: float) -> None:
     """See the others leave a broken region within so many seconds, mend it, see it come back."""
     name = region.name
@@ -177,7 +171,9 @@ async def drained_and_regained(stage: Stage, region: RegionHost, seconds: float)
     ["models", "hang", *(pytest.param(how, marks=pytest.mark.long) for how in ("gateway", "partition", "crash"))],
 )
 def test_a_lost_region_loses_its_traffic_and_gets_it_back(stage: Stage, run: Run, how: str) -> None:
-    run(lose_and_regain(stage, "eu-west4", how))
+    region = stage.fleet.region("eu-west4")
+    run(faults.kill(region, how))
+    run(drained_and_regained(stage, region, 15))
 
 
 def test_a_region_that_died_while_nobody_looked_is_drained(stage: Stage, served: Operator, run: Run) -> None:

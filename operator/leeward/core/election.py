@@ -80,7 +80,7 @@ def saw(terms: Terms, book: Book, cluster: str, lease: Lease, now_ms: int) -> Bo
     same = before is not None and before.lease == lease
     seats[cluster] = Seat(lease, before.since_ms if same and before else now_ms, now_ms)
     mine = dict(book.mine)
-    if (lease.holder, lease.epoch) != (terms.me, book.epoch):
+    if not _of_this_term(terms, book, lease):
         mine.pop(cluster, None)
     return replace(book, seats=tuple(sorted(seats.items())), mine=tuple(sorted(mine.items())))
 
@@ -88,7 +88,7 @@ def saw(terms: Terms, book: Book, cluster: str, lease: Lease, now_ms: int) -> Bo
 def wrote(terms: Terms, book: Book, cluster: str, lease: Lease, asked_ms: int, now_ms: int) -> Book:
     """A write of ours was taken; `lease` has the new version. It counts from when it was asked for."""
     book = saw(terms, book, cluster, lease, now_ms)
-    if (lease.holder, lease.epoch) != (terms.me, book.epoch):
+    if not _of_this_term(terms, book, lease):
         return book
     return replace(book, mine=tuple(sorted({**dict(book.mine), cluster: asked_ms}.items())))
 
@@ -119,7 +119,7 @@ def step(terms: Terms, book: Book, now_ms: int) -> Book:
         beaten = any(not _may_overwrite(terms, book, seat.lease) for _, seat in book.seats)
         if now_ms - book.asked_ms < terms.answer_ms and not beaten:
             return book  # answers are still coming in
-        return replace(book, epoch=0, mine=(), wait_until_ms=now_ms + terms.stagger_ms * (1 + terms.rank))
+        return resign(book, now_ms + terms.stagger_ms * (1 + terms.rank))
     turn_ms = now_ms - terms.stagger_ms * terms.rank  # the first in rank goes first; the others see it in time
     free = sum(
         _is_free(terms, seat, now_ms) and seat.since_ms + terms.length_ms * bool(seat.lease.holder) <= turn_ms
@@ -133,7 +133,7 @@ def step(terms: Terms, book: Book, now_ms: int) -> Book:
 
 
 def resign(book: Book, until_ms: int) -> Book:
-    """Stop in order: stand down, and not again before `until_ms`; `wish` then gives everything back."""
+    """Stand down, and not again before `until_ms`; `wish` then gives everything back."""
     return replace(book, epoch=0, mine=(), wait_until_ms=until_ms)
 
 
@@ -160,7 +160,11 @@ def wish(terms: Terms, book: Book, cluster: str, now_ms: int) -> Lease | None:
 
 def _may_overwrite(terms: Terms, book: Book, lease: Lease) -> bool:
     """No lease carries an epoch under two names, or two majorities could lead with it, one after the other."""
-    return lease.epoch < book.epoch or (lease.holder, lease.epoch) == (terms.me, book.epoch)
+    return lease.epoch < book.epoch or _of_this_term(terms, book, lease)
+
+
+def _of_this_term(terms: Terms, book: Book, lease: Lease) -> bool:
+    return (lease.holder, lease.epoch) == (terms.me, book.epoch)
 
 
 def _is_free(terms: Terms, seat: Seat, now_ms: int) -> bool:
