@@ -2,11 +2,13 @@
 
 The client is synchronous and by default waits for ever and retries: it gets its own session, no retries and short
 time-outs. It drops the warnings of partial answers (Thanos, Mimir), so a hook on the session turns one into an error:
-a source that answers in part counts as one that does not answer.
+a source that answers in part counts as one that does not answer. It can only put a query into the URL, where proxies
+allow 8 KiB; the session sends it as a form instead.
 """
 
 import asyncio
 import math
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from typing import Any
@@ -22,11 +24,11 @@ from leeward.core.snapshot import Counts, LoadReading, Tally
 from leeward.ports import EntrySeen, Metrics, MetricsSeen, ModelKey, Unreachable
 
 Rows = list[dict[str, Any]]
-_POOL = 8
+_THREADS = 2  # one query at a time, and one that hangs must not hold up the next
 
 
 class PrometheusSource(Metrics):
-    """One region's Prometheus. One set of queries is in flight at a time."""
+    """One region's Prometheus. One query is in flight at a time."""
 
     def __init__(
         self,
@@ -40,7 +42,7 @@ class PrometheusSource(Metrics):
     ) -> None:
         self._region = region
         self._windows = promql.windows_ms(scrape_interval_ms)
-        session = requests.Session()
+        session = _FormSession()
         session.trust_env = False
         session.verify = ca_file or True
         session.hooks["response"].append(_refuse_partial)
@@ -50,7 +52,7 @@ class PrometheusSource(Metrics):
             url=url.rstrip("/"), session=session, retry=Retry(0), timeout=(0.5, deadline_seconds)
         )
         self._deadline = deadline_seconds
-        self._pool = ThreadPoolExecutor(_POOL, thread_name_prefix=f"prometheus-{region}")
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"prometheus-{region}")
         self._busy = asyncio.Lock()
 
     async def close(self) -> None:
@@ -63,16 +65,12 @@ class PrometheusSource(Metrics):
             Unreachable: it does not answer in time, or only in part.
         """
         edges = tuple(sorted({promql.ttft_edge(seconds) for seconds in objectives.values()}))
-        queries = [
-            promql.entry_outcome(self._windows),
-            promql.engine_outcome(self._windows),
-            promql.latency(self._windows, edges),
-            promql.load(self._windows),
-        ]
         if self._busy.locked():
-            raise Unreachable(f"Prometheus of {self._region}: the previous queries are still under way")
+            raise Unreachable(f"Prometheus of {self._region}: the previous query is still under way")
         async with self._busy:
-            entry, engine, latency, load = await asyncio.gather(*(self._query(query) for query in queries))
+            rows = await self._query(promql.all_signals(self._windows, edges))
+        signals = _by_signal(rows)
+        entry, engine, latency, load = (signals[name] for name in ("entry", "engine", "latency", "load"))
         return MetricsSeen(
             entries=_entries(entry, load, self._windows),
             engines={key: _counts("engine", rows, self._windows) for key, rows in _by_model(engine).items()},
@@ -93,9 +91,21 @@ class PrometheusSource(Metrics):
             raise Unreachable(f"Prometheus of {self._region}: {str(error)[:300] or 'no answer in time'}") from error
 
 
+class _FormSession(requests.Session):
+    def request(self, method: str | bytes, url: str | bytes, params: Any = None, **rest: Any) -> requests.Response:  # type: ignore[override]
+        return super().request("POST", url, data=params, **rest)
+
+
 def _refuse_partial(response: requests.Response, *_: Any, **__: Any) -> None:
     if b'"warnings"' in response.content[-4096:] and response.json().get("warnings"):
         raise requests.RequestException(f"partial answer: {response.json()['warnings'][:1]}")
+
+
+def _by_signal(rows: Rows) -> dict[str, Rows]:
+    found: dict[str, Rows] = defaultdict(list)
+    for row in rows:
+        found[row["metric"]["signal"]].append(row)
+    return found
 
 
 def _by_model(rows: Rows) -> dict[ModelKey, Rows]:

@@ -1,8 +1,8 @@
-"""PromQL, one query per signal that covers all models of a region, and how its rows are named.
+"""PromQL, one query that covers all signals and all models of a region, and how its rows are named.
 
-Each query is a union whose parts carry a label `kpi`; a row that is absent means no reading, never zero, except that
-errors which never happened have no series and count as zero beside a total that exists. Each signal also brings the
-age of its newest sample, since an instant query looks back five minutes.
+The query is a union whose parts carry the labels `signal` and `kpi`; a row that is absent means no reading, never
+zero, except that errors which never happened have no series and count as zero beside a total that exists. Each signal
+also brings the age of its newest sample, since an instant query looks back five minutes.
 
 OUTCOME per entry comes from Envoy's statistics per endpoint (attempts, so it is the serving region's health; a 429 is
 a success there); OUTCOME of the engine from vLLM's HTTP counters; LATENCY from the histogram of the time to the first
@@ -51,16 +51,27 @@ def ttft_edge(objective_seconds: Fraction) -> str:
     return next((edge for edge in VLLM_TTFT_EDGES if Fraction(edge) >= objective_seconds), VLLM_TTFT_EDGES[-1])
 
 
-def _named(expression: str, kpi: str) -> str:
-    return f'label_replace({expression},"kpi","{kpi}","","")'
+def _labelled(expression: str, label: str, value: str) -> str:
+    return f'label_replace({expression},"{label}","{value}","","")'
 
 
 def _union(parts: dict[str, str]) -> str:
-    return " or ".join(_named(expression, kpi) for kpi, expression in parts.items())
+    return " or ".join(_labelled(expression, "kpi", kpi) for kpi, expression in parts.items())
 
 
 def _age(series: str, by: str) -> str:
     return f"time()-max by ({by})(timestamp({series}))"
+
+
+def all_signals(windows: tuple[int, ...], edges: tuple[str, ...]) -> str:
+    """The union of the four signals below; each row tells by `signal` which of them it belongs to."""
+    signals = {
+        "entry": entry_outcome(windows),
+        "engine": engine_outcome(windows),
+        "latency": latency(windows, edges),
+        "load": load(windows),
+    }
+    return " or ".join(_labelled(union, "signal", signal) for signal, union in signals.items())
 
 
 def entry_outcome(windows: tuple[int, ...]) -> str:
