@@ -9,6 +9,7 @@ that a crash between two ticks costs one repeated tick. A plan that does nothing
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
+from math import lcm
 
 from leeward.core import capacity, guards, telling, writing
 from leeward.core.capacity import Outlook
@@ -20,7 +21,7 @@ from leeward.core.phases import OUT_OF_TRAFFIC
 from leeward.core.plan import Note, Plan, RegionPlan
 from leeward.core.situation import Situation, survey
 from leeward.core.snapshot import Matrix, Snapshot
-from leeward.core.spec import FailoverMode, ModelSpec
+from leeward.core.spec import FailoverMode, ModelSpec, RegionSpec
 from leeward.core.turns import Turn, turn_phases
 from leeward.core.verdict import Verdict
 from leeward.core.weights import round_row
@@ -185,38 +186,40 @@ def _region_plans(
     target: Rows,
     replicas: dict[str, int],
 ) -> tuple[RegionPlan, ...]:
-    now, then = _column(outlook.demand, rows), _column(outlook.demand, target)
+    now = _column(outlook.demand, rows)
+    then = now if rows == target else _column(outlook.demand, target)
     return tuple(
         RegionPlan(
-            name=name,
+            name=region.name,
             verdict=m.verdict,
             verdict_reason=m.reason,
             phase=m.phase,
             phase_reason=m.phase_reason,
-            weight=now.get(name, 0),
-            target_weight=then.get(name, 0),
-            capacity=outlook.usable[name],
-            utilization_percent=_utilization(s, name),
-            replicas=replicas[name],
+            weight=now.get(region.name, 0),
+            target_weight=then.get(region.name, 0),
+            capacity=outlook.usable[region.name],
+            utilization_percent=_utilization(s, region, m),
+            replicas=replicas[region.name],
             listed=m.phase not in OUT_OF_TRAFFIC,
         )
-        for name, m in ((name, regions[name]) for name in s.spec.region_names)
+        for region, m in ((region, regions[region.name]) for region in s.spec.regions)
     )
 
 
 def _column(demand: Mapping[str, Fraction], rows: Rows) -> dict[str, int]:
     """Percent of all requests per region: the entries' rows, weighed by their demand."""
-    whole = sum((demand[entry] for entry in rows), Fraction(0))
+    unit = lcm(*(demand[entry].denominator for entry in rows))
+    loads = {entry: demand[entry].numerator * (unit // demand[entry].denominator) for entry in rows}
+    whole = sum(loads.values())
     if not rows or whole <= 0:
         return {}
     names = next(iter(rows.values()))
-    return round_row({n: sum((demand[e] * rows[e][n] for e in rows), Fraction(0)) / whole for n in names})
+    return round_row({n: Fraction(sum(loads[e] * rows[e][n] for e in rows), whole) for n in names})
 
 
-def _utilization(s: Situation, name: str) -> int | None:
-    load = s.readings[name].load
-    region = next(r for r in s.spec.regions if r.name == name)
-    most = capacity.declared(s.spec, region, s.memory.region(name))
+def _utilization(s: Situation, region: RegionSpec, memory: RegionMemory) -> int | None:
+    load = s.readings[region.name].load
+    most = capacity.declared(s.spec, region, memory)
     if load is None or load.requests_per_second < 0 or most <= 0:
         return None
     return int(100 * load.requests_per_second / most)

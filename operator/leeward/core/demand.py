@@ -23,6 +23,7 @@ from leeward.core.spec import ModelSpec
 
 ABSURD_RATE = 1_000_000  # requests/s at one entry: a counter gone wild, and it would take hours to forget
 MARGIN = Fraction(11, 10)
+MARGIN_PER_MILLI = MARGIN / 1000
 SMOOTHING = 8
 FADING = 2
 PEAK_MS, KEPT_PEAKS = 15_000, 20
@@ -34,19 +35,21 @@ def remember_rate(region: RegionMemory, rate: Fraction | None, now_ms: int) -> R
     before = region.demand_milli
     if rate is not None and 0 <= rate <= ABSURD_RATE:
         milli = int(rate * 1000)
-        return _with_peak(replace(region, demand_milli=_smoothed(before, milli, SMOOTHING)), milli, now_ms)
+        peaks, since_ms = _peaks(region, milli, now_ms)
+        demand = _smoothed(before, milli, SMOOTHING)
+        return replace(region, demand_milli=demand, peaks_milli=peaks, peak_since_ms=since_ms)
     if region.phase is Phase.DRAINED and before is not None:
         return replace(region, demand_milli=_smoothed(before, 0, FADING), peaks_milli=())
     return region
 
 
-def _with_peak(region: RegionMemory, milli: int, now_ms: int) -> RegionMemory:
+def _peaks(region: RegionMemory, milli: int, now_ms: int) -> tuple[tuple[int, ...], int]:
     """The newest peak is raised until its 15 s are over; a gap as long as the whole memory starts anew."""
     age_ms = now_ms - region.peak_since_ms
     peaks = region.peaks_milli if age_ms < PEAK_MS * KEPT_PEAKS else ()
     if peaks and age_ms < PEAK_MS:
-        return replace(region, peaks_milli=(*peaks[:-1], max(peaks[-1], milli)))
-    return replace(region, peaks_milli=(*peaks, milli)[-KEPT_PEAKS:], peak_since_ms=now_ms)
+        return (*peaks[:-1], max(peaks[-1], milli)), region.peak_since_ms
+    return (*peaks, milli)[-KEPT_PEAKS:], now_ms
 
 
 def _known_demand(region: RegionMemory) -> int | None:
@@ -61,10 +64,7 @@ def entry_demand(spec: ModelSpec, regions: Mapping[str, RegionMemory]) -> dict[s
     """Requests per second that each entry must be able to place, all positive."""
     known = {name: milli for name, m in regions.items() if (milli := _known_demand(m)) is not None}
     guess = Fraction(sum(known.values()), len(known)) if known else Fraction(1)
-    return {
-        name: MARGIN * max(Fraction(1), Fraction(known[name]) if name in known else guess) / 1000
-        for name in spec.region_names
-    }
+    return {name: MARGIN_PER_MILLI * max(1, known.get(name, guess)) for name in spec.region_names}
 
 
 def _smoothed(before: int | None, new: int, divisor: int) -> int:

@@ -184,7 +184,7 @@ def _assess_region(
     suspicion: str | None,
 ) -> Assessment:
     mine, past = fleet[region.name], memory.region(region.name)
-    score = min((o.score for o in mine), default=None)
+    score = _worst(mine)
     if suspicion is not None:
         return Assessment(region.name, Verdict.UNKNOWN, False, suspicion, score, mine)
     starting = _starting(spec, past, mine, now_ms)
@@ -193,7 +193,7 @@ def _assess_region(
         return Assessment(region.name, Verdict.FAILED, True, gone, score, mine)
     if starting:
         return Assessment(region.name, Verdict.UNKNOWN, False, "starting: no replica has been ready yet", score, mine)
-    better = _others_better(spec, region.name, fleet)
+    better = any(o.level is not Level.GOOD for o in mine) and _others_better(spec, region.name, fleet)
     reason = _corroborated(mine) or (_long_bad(mine, past, now_ms) if better else None)
     if reason is not None:
         return Assessment(region.name, Verdict.FAILED, False, reason, score, mine)
@@ -254,9 +254,15 @@ def _corroborated(mine: tuple[Opinion, ...]) -> str | None:
 
 def _others_better(spec: ModelSpec, name: str, fleet: dict[str, tuple[Opinion, ...]]) -> bool:
     """Is another region clearly better, as far as two kinds tell?"""
-    mine = min((o.score for o in fleet[name]), default=Fraction(0))
-    scores = [min(o.score for o in ops) for other, ops in fleet.items() if other != name and len(ops) >= 2]
-    return any(score >= mine + spec.guards.advantage for score in scores)
+    mine = _worst(fleet[name]) or Fraction(0)
+    scores = [_worst(ops) for other, ops in fleet.items() if other != name and len(ops) >= 2]
+    return any(score is not None and score >= mine + spec.guards.advantage for score in scores)
+
+
+def _worst(opinions: tuple[Opinion, ...]) -> Fraction | None:
+    """The least score; None without opinions."""
+    below = [opinion.score for opinion in opinions if opinion.score is not kinds.ONE]
+    return min(below) if below else kinds.ONE if opinions else None
 
 
 def _long_bad(mine: tuple[Opinion, ...], past: RegionMemory, now_ms: int) -> str | None:

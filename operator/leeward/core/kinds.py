@@ -20,10 +20,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from fractions import Fraction
+from functools import lru_cache
+from operator import attrgetter
 
 from leeward.core.snapshot import Counts, LoadReading, ReachReading, ReadyReading, Tally
 from leeward.core.spec import ModelSpec
-from leeward.core.wilson import lower_bound
+from leeward.core.wilson import lower_bound, reaches
 
 MIN_SAMPLES = 20
 REACH_DOWN_MS = 3_000
@@ -31,6 +33,7 @@ FALL_MARGIN_MS = 15_000  # until the gateways have the new weights and what was 
 SLOW_BURN = 6  # times the error budget
 LEAST_SLOW_SHARE = Fraction(1, 50)
 ENGINE = "engine"
+ONE, ZERO = Fraction(1), Fraction(0)  # shared: most scores are 1, and looking is cheaper than comparing
 
 
 class Kind(StrEnum):
@@ -86,11 +89,11 @@ class Bounds:
 
     def judge(self, tally: Tally) -> tuple[Level, Fraction]:
         """Level and score of one tally."""
-        lower = lower_bound(tally.bad, tally.total)
-        if tally.bad < 2 or lower <= self.good:
-            return Level.GOOD, Fraction(1)
-        if lower >= self.bad:
-            return Level.BAD, Fraction(0)
+        if tally.bad < 2 or not reaches(tally.bad, tally.total, self.good):
+            return Level.GOOD, ONE
+        if reaches(tally.bad, tally.total, self.bad):
+            return Level.BAD, ZERO
+        lower = min(max(lower_bound(tally.bad, tally.total), self.good), self.bad)
         return Level.FAIR, Fraction(int(20 * (self.bad - lower) / (self.bad - self.good)), 20)
 
 
@@ -107,16 +110,23 @@ class Rules:
     @classmethod
     def of(cls, spec: ModelSpec) -> "Rules":
         """Thresholds by the formulas at the top of the file, for any spec however absurd."""
-        budget = min(max(spec.objectives.error_budget, Fraction(0)), Fraction(1))
+        objectives = spec.objectives
+        return cls._by(objectives.availability, objectives.ttft_percentile, spec.interval_ms, spec.scrape_interval_ms)
+
+    @classmethod
+    @lru_cache(maxsize=256)
+    def _by(cls, availability: Fraction, ttft_percentile: int, interval_ms: int, scrape_interval_ms: int) -> "Rules":
+        """The same thresholds serve every model with the same objectives."""
+        budget = min(max(1 - availability, Fraction(0)), Fraction(1))
         bad = min(max(budget * Fraction(144, 10), Fraction(1, 20)), Fraction(1, 2))
-        slow = min(max(1 - Fraction(spec.objectives.ttft_percentile, 100), Fraction(0)), Fraction(1))
+        slow = min(max(1 - Fraction(ttft_percentile, 100), Fraction(0)), Fraction(1))
         slow_bad = min(max(4 * slow, Fraction(1, 20)), Fraction(9, 10))
-        interval = max(spec.interval_ms, 1)
+        interval = max(interval_ms, 1)
         return cls(
             Bounds(min(budget, bad), bad),
             min(max(SLOW_BURN * budget, LEAST_SLOW_SHARE), bad),
             Bounds(min(slow, slow_bad), slow_bad),
-            3 * max(interval, spec.scrape_interval_ms),
+            3 * max(interval, scrape_interval_ms),
             3 * interval,
         )
 
@@ -132,7 +142,8 @@ def windows(counts: Counts, reach_back_ms: int | None) -> tuple[Tally, ...]:
     A window ends where it was counted, `age_ms` ago, and requests that were under way at a fall still end
     after it: a window counts again once it begins FALL_MARGIN_MS after the fall.
     """
-    sound = sorted((t for t in counts.tallies if t.window_ms > 0 and 0 <= t.bad <= t.total), key=lambda t: t.window_ms)
+    sound = [t for t in counts.tallies if t.window_ms > 0 and 0 <= t.bad <= t.total]
+    sound.sort(key=attrgetter("window_ms"))
     if reach_back_ms is None:
         return tuple(sound)
     reach = reach_back_ms - counts.age_ms - FALL_MARGIN_MS
@@ -141,7 +152,10 @@ def windows(counts: Counts, reach_back_ms: int | None) -> tuple[Tally, ...]:
 
 def shortest_with(tallies: Iterable[Tally], samples: int) -> Tally | None:
     """The shortest window with enough samples."""
-    return next((tally for tally in tallies if tally.total >= samples), None)
+    for tally in tallies:
+        if tally.total >= samples:
+            return tally
+    return None
 
 
 def ready(reading: ReadyReading | None, replicas_min: int, rules: Rules) -> Opinion | None:
@@ -153,7 +167,7 @@ def ready(reading: ReadyReading | None, replicas_min: int, rules: Rules) -> Opin
         return None
     sentence = f"{reading.ready} of {max(reading.desired, wanted)} replicas ready"
     if reading.ready >= wanted:
-        return Opinion(Kind.READY, Level.GOOD, Fraction(1), True, sentence)
+        return Opinion(Kind.READY, Level.GOOD, ONE, True, sentence)
     level = Level.FAIR if reading.ready else Level.BAD
     score = Fraction(reading.ready, wanted)
     bad = level is Level.BAD
@@ -180,7 +194,7 @@ def reach(readings: tuple[ReachReading, ...], rules: Rules) -> Opinion | None:
         sensors = tuple(observer.removeprefix("via ") for observer in down)
         return Opinion(Kind.REACH, level, score, False, sentence, len(down), len(down), sensors)
     if any(r.failing_ms == 0 for r in sound):
-        return Opinion(Kind.REACH, Level.GOOD, Fraction(1), True, "gateway answers")
+        return Opinion(Kind.REACH, Level.GOOD, ONE, True, "gateway answers")
     return None
 
 

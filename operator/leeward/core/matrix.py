@@ -21,7 +21,7 @@ from fractions import Fraction
 
 from leeward.core.placement import Loads, Ways, place
 from leeward.core.spec import TrafficPolicy
-from leeward.core.weights import lift, normalized, round_row
+from leeward.core.weights import lift, normalized, round_row, water_fill
 
 Rows = dict[str, dict[str, int]]
 
@@ -51,6 +51,8 @@ class Aim:
 def target_rows(aim: Aim) -> Rows:
     """The target matrix; what is in force where nobody has capacity to aim at."""
     free = {name: cap for name, cap in aim.usable.items() if name not in aim.held and cap > 0}
+    if _all_at_home(aim):
+        return {entry: {name: 100 * (name == entry) for name in row} for entry, row in aim.rows.items()}
     kept = {
         entry: {name: row[name] for name in row if name in aim.held and aim.ways.may(entry, name)}
         for entry, row in aim.rows.items()
@@ -65,6 +67,14 @@ def target_rows(aim: Aim) -> Rows:
         else {n: kept[entry].get(n, divided[entry].get(n, 0)) for n in row}
         for entry, row in aim.rows.items()
     }
+
+
+def _all_at_home(aim: Aim) -> bool:
+    """The usual case, and the cheapest: every entry's own region can carry what enters there."""
+    if aim.policy is not TrafficPolicy.LOCAL_FIRST or aim.held:
+        return False
+    usable, demand = aim.usable, aim.demand
+    return all(e in usable and 0 < demand[e] <= usable[e] and aim.ways.may(e, e) for e in aim.rows)
 
 
 def _at_home(aim: Aim, entry: str) -> dict[str, int]:
@@ -94,6 +104,10 @@ def _loads(aim: Aim, free: dict[str, Fraction], demand: dict[str, Fraction]) -> 
     usable = sum(free.values(), Fraction(0))
     stretch = max(Fraction(1), sum(demand.values(), Fraction(0)) / usable)
     room = {name: cap * stretch for name, cap in free.items()}
+    whole = sum(demand.values(), Fraction(0))
+    if aim.policy is TrafficPolicy.SHARES and not aim.allowed and whole > 0:  # every entry divides alike
+        filled = water_fill(room, aim.shares, whole)
+        return {e: {name: load * wanted / whole for name, load in filled.items()} for e, wanted in demand.items()}
     loads, left = place(demand, room, aim.ways, home_first=aim.policy is TrafficPolicy.LOCAL_FIRST)
     for entry, row in loads.items():
         if left[entry] > 0:

@@ -80,7 +80,10 @@ class Memory:
 
     def region(self, name: str) -> RegionMemory:
         """A region's memory; a new one if it was never seen."""
-        return self.regions.get(name, RegionMemory())
+        return self.regions.get(name, _NEW)
+
+
+_NEW = RegionMemory()
 
 
 def penalty_now(region: RegionMemory, now_ms: int) -> int:

@@ -8,15 +8,17 @@ bound) and in 1 m (as counted) is at least 6 b, and 2 %, the sensor burns. Burni
 sensors and for long enough it is a slow failure (health.py).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from leeward.core.kinds import ENGINE, MIN_SAMPLES, Bounds, Kind, Level, Opinion, Rules, shortest_with, windows
 from leeward.core.snapshot import Counts, Tally
-from leeward.core.wilson import lower_bound, upper_bound
+from leeward.core.wilson import reaches, stays_within
 
 MIN_PROBES = 8  # of so few, three bad ones are no chance; 20 slow ones would take half a minute
 RECOVERY_SAMPLES = 73  # the fewest with which 0 bad shows an upper bound of at most 5 %
+RECOVERED = Fraction(1, 20)
 SLOW_SHORT_MS, SLOW_LONG_MS = 60_000, 300_000
 TOGETHER = "all entries"
 
@@ -43,9 +45,10 @@ def outcome(sensors: tuple[Counts, ...], rules: Rules, reach_back_ms: int | None
     all of them in sum: many sensors are looked at, every tick. A single other entry that calls the region bad, while
     its own entry or its engine finds it good, tells of the way between the two.
     """
-    heard = [h for counts in sensors if (h := _hear(counts.sensor, windows(counts, reach_back_ms), rules)) is not None]
-    entries = tuple(c for c in sensors if c.sensor != ENGINE and any(t.total > 0 for t in windows(c, reach_back_ms)))
-    together = _hear(TOGETHER, _pooled(entries, reach_back_ms), rules) if len(entries) > 1 else None
+    seen = [(counts.sensor, windows(counts, reach_back_ms)) for counts in sensors]
+    heard = [h for sensor, tallies in seen if (h := _hear(sensor, tallies, rules)) is not None]
+    entries = [tallies for sensor, tallies in seen if sensor != ENGINE and any(t.total > 0 for t in tallies)]
+    together = _hear(TOGETHER, _pooled(entries), rules) if len(entries) > 1 else None
     if together is not None:
         heard = [h if h.sensor == ENGINE or h.burning else _bad_or_good(h) for h in heard] + [together]
     if not heard:
@@ -119,13 +122,13 @@ def _burning(tallies: tuple[Tally, ...], rules: Rules) -> Tally | None:
     if short is None or long is None or long.total < MIN_SAMPLES or short.bad < 2:
         return None
     going_on = short.bad >= rules.slow_share * short.total
-    return long if going_on and lower_bound(long.bad, long.total) >= rules.slow_share else None
+    return long if going_on and reaches(long.bad, long.total, rules.slow_share) else None
 
 
 def _recovered(tallies: tuple[Tally, ...], bounds: Bounds) -> bool:
     """Could as many as max(b, 5 %) still be bad? Asked only where the samples can answer."""
     tally = shortest_with(tallies, RECOVERY_SAMPLES)
-    return tally is None or upper_bound(tally.bad, tally.total) <= max(bounds.good, Fraction(1, 20))
+    return tally is None or stays_within(tally.bad, tally.total, max(bounds.good, RECOVERED))
 
 
 def latency(counts: Counts | None, rules: Rules, reach_back_ms: int | None) -> Opinion | None:
@@ -150,7 +153,7 @@ def probe(
 
     `trusted_ms` is how long the observer has trusted itself again: probes that it made before tell of itself.
     """
-    tallies = _pooled(sensors, reach_back_ms)
+    tallies = _pooled([windows(counts, reach_back_ms) for counts in sensors])
     if trusted_ms is not None:
         tallies = tuple(tally for tally in tallies if tally.window_ms <= trusted_ms)
     if not tallies:
@@ -195,16 +198,14 @@ def _bad_paths(sensors: tuple[Counts, ...], window_ms: int) -> tuple[str, ...]:
     )
 
 
-def _pooled(sensors: tuple[Counts, ...], reach_back_ms: int | None) -> tuple[Tally, ...]:
-    by_window: dict[int, list[Tally]] = {}
-    for counts in sensors:
-        for tally in windows(counts, reach_back_ms):
-            by_window.setdefault(tally.window_ms, []).append(tally)
-    pooled = (
-        Tally(window, sum(t.bad for t in group), sum(t.total for t in group))
-        for window, group in sorted(by_window.items())
-    )
-    return tuple(tally for tally in pooled if tally.total > 0)
+def _pooled(sensors: Iterable[tuple[Tally, ...]]) -> tuple[Tally, ...]:
+    """The sensors' tallies of each window in sum, shortest window first."""
+    by_window: dict[int, tuple[int, int]] = {}
+    for tallies in sensors:
+        for tally in tallies:
+            bad, total = by_window.get(tally.window_ms, (0, 0))
+            by_window[tally.window_ms] = bad + tally.bad, total + tally.total
+    return tuple(Tally(window, bad, total) for window, (bad, total) in sorted(by_window.items()) if total > 0)
 
 
 def _share(tally: Tally, what: str) -> str:

@@ -149,6 +149,17 @@ def _found_empty(spec: ModelSpec, rows: Mapping[str, Row | None], name: str) -> 
 
 def _no_later_than(region: RegionMemory, now_ms: int) -> RegionMemory:
     """No time in the future: clocks differ between operators."""
+    newest = max(
+        region.since_ms,
+        region.phase_since_ms,
+        region.step_since_ms,
+        region.penalty_at_ms,
+        region.first_seen_ms,
+        region.replicas_at_ms,
+        region.fell_ms or 0,
+    )
+    if newest <= now_ms:
+        return region
     return replace(
         region,
         since_ms=min(region.since_ms, now_ms),
@@ -164,6 +175,6 @@ def _no_later_than(region: RegionMemory, now_ms: int) -> RegionMemory:
 def _remember(region: RegionMemory, readings: RegionReadings, rules: Rules, now_ms: int) -> RegionMemory:
     """Last positive ready count, and the rate that enters."""
     ready = readings.ready
-    if ready is not None and kinds.sound_ready(ready, rules) and ready.ready > 0:
+    if ready is not None and ready.ready not in (0, region.ready_known) and kinds.sound_ready(ready, rules):
         region = replace(region, ready_known=ready.ready)
     return remember_rate(region, readings.entry_requests_per_second, now_ms)

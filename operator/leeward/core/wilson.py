@@ -17,6 +17,24 @@ Z_SQUARED = Fraction(196, 100) ** 2
 ROOT_SCALE = 10**9
 
 
+def reaches(bad: int, total: int, share: Fraction) -> bool:
+    """Is the lower bound at least `share`, below 1? Exact, and without a root: an interval of Wilson's is a score test
+    turned around, so the lower bound of k of n is at least p just when k ≥ np and (k − np)² ≥ z²·n·p·(1 − p).
+    """
+    return bad * share.denominator >= total * share.numerator and _beyond(bad, total, share)
+
+
+def stays_within(bad: int, total: int, share: Fraction) -> bool:
+    """Is the upper bound at most `share`, above 0? The same test from the other side."""
+    return bad * share.denominator <= total * share.numerator and _beyond(bad, total, share)
+
+
+def _beyond(bad: int, total: int, share: Fraction) -> bool:
+    part, whole = share.numerator, share.denominator
+    distance = bad * whole - total * part
+    return Z_SQUARED.denominator * distance * distance >= Z_SQUARED.numerator * total * part * (whole - part)
+
+
 def lower_bound(bad: int, total: int) -> Fraction:
     """The share of bad that is established. Needs 0 ≤ bad ≤ total, total > 0."""
     if bad == 0:
