@@ -11,6 +11,8 @@ token, read at a bucket's edge, where it is exact.
 
 from fractions import Fraction
 
+from leeward.core.kinds import shortest_window_ms
+
 VLLM_TTFT_EDGES = (
     "0.001",
     "0.005",
@@ -42,7 +44,7 @@ _ENGINE_KEY = "namespace,llm_model"
 
 def windows_ms(scrape_interval_ms: int) -> tuple[int, ...]:
     """The windows that outcomes are counted over: 30 s or six scrapes, 1 m, 5 m, 15 m; rising, without repeats."""
-    shortest = max(30_000, 6 * scrape_interval_ms)
+    shortest = shortest_window_ms(scrape_interval_ms)
     return (shortest, *(window for window in (60_000, 300_000, 900_000) if window > shortest))
 
 

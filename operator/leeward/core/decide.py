@@ -86,12 +86,15 @@ def _first_rows(s: Situation, outlook: Outlook) -> Rows:
 
 def _aim(s: Situation, outlook: Outlook, held: frozenset[str], rows: Rows) -> Aim:
     regions = s.spec.regions
+    held = _without_last_homes(s, outlook, held, rows)
+    failed = [r for r in regions if r.name in held and s.memory.region(r.name).verdict is Verdict.FAILED]
     return Aim(
         s.spec.traffic.policy,
         outlook.usable,
         outlook.demand,
         shares={region.name: region.share for region in regions},
         held=held,
+        limits={r.name: capacity.declared(s.spec, r, s.memory.region(r.name)) for r in failed},
         rows=rows,
         allowed=capacity.residency(s.spec),
         distances={region.name: dict(region.distances) for region in regions if region.distances},
@@ -106,6 +109,14 @@ def _held(s: Situation, turn: Turn) -> frozenset[str]:
         if region.phase not in OUT_OF_TRAFFIC
         and (region.verdict in (Verdict.UNKNOWN, Verdict.FAILED) or name in turn.held)
     )
+
+
+def _without_last_homes(s: Situation, outlook: Outlook, held: frozenset[str], rows: Rows) -> frozenset[str]:
+    """What has to leave, and finds nobody free to take it, goes to those that fail in part: better than to the dead."""
+    if any(cap > 0 for name, cap in outlook.usable.items() if name not in held):
+        return held
+    homeless = any(weight for row in rows.values() for name, weight in row.items() if name not in held)
+    return frozenset(name for name in held if not (homeless and s.limps(name)))
 
 
 def _would_be(s: Situation, turn: Turn, outlook: Outlook, base: Rows, target: Rows) -> Rows:

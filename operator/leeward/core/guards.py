@@ -65,8 +65,11 @@ def starting(s: Situation, name: str) -> str | None:
 
 
 def last_region(s: Situation, name: str) -> str | None:
-    """Never drain the last region that serves."""
-    if not s.carries(name) or any(s.serves(other) for other in s.spec.region_names if other != name):
+    """Never drain the last region that serves. A dead one serves nobody: others that fail in part are better."""
+    others = [other for other in s.spec.region_names if other != name]
+    if not s.carries(name) or any(s.serves(other) for other in others):
+        return None
+    if s.assessments[name].definitive and any(s.limps(other) for other in others):
         return None
     return "no other region is known to serve"
 

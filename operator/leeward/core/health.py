@@ -14,7 +14,7 @@ healthy     every kind good
 
 A sensor that calls every region bad suspects itself and is not heard (an engine's counters are a sensor of
 their own region). The entry of a region that is out of traffic is not heard either: it may be cut off itself.
-Slowness of a saturated region can only degrade, as long as OUTCOME and PROBE are not bad.
+Slowness of a saturated region can only degrade, as long as OUTCOME and PROBE are not bad, and while windows tell of it.
 What a verdict needs over time (2 of 3 ticks, clean time) is in settle.py.
 """
 
@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from leeward.core import kinds, responses
+from leeward.core.fullness import Fullness, excuse, fullness, idle_ms
 from leeward.core.kinds import USER_VISIBLE, Kind, Level, Opinion, Rules
 from leeward.core.memory import Memory, RegionMemory
 from leeward.core.phases import OUT_OF_TRAFFIC
@@ -45,6 +46,7 @@ class Assessment:
     reason: str
     score: Fraction | None
     opinions: tuple[Opinion, ...]
+    fullness: Fullness = Fullness.UNKNOWN
     slow: bool = False  # failed, but by few errors for long: left only for regions that can carry it
 
     @property
@@ -82,10 +84,18 @@ def assess(spec: ModelSpec, snapshot: Snapshot, memory: Memory, now_ms: int) -> 
         )
         for name, read in readings.items()
     }
-    opinions = {r.name: _opinions(spec, r, heard[r.name], memory, now_ms, rules) for r in spec.regions}
+    full = fullness(spec, readings, memory.weights, rules)
+    opinions = {
+        r.name: excuse(
+            _opinions(r, heard[r.name], memory, now_ms, rules), full[r.name], memory.region(r.name), now_ms, rules
+        )
+        for r in spec.regions
+    }
     return {
-        region.name: _assess_region(spec, region, heard[region.name], opinions, memory, now_ms, suspicion)
-        for region in spec.regions
+        r.name: replace(
+            _assess_region(spec, r, heard[r.name], opinions, memory, now_ms, suspicion), fullness=full[r.name]
+        )
+        for r in spec.regions
     }
 
 
@@ -111,8 +121,9 @@ def self_suspicion(snapshot: Snapshot, rules: Rules) -> str | None:
 
 
 def reach_back(region: RegionMemory, now_ms: int) -> int | None:
-    """How far back windows may reach: to the last fall."""
-    return None if region.fell_ms is None else max(0, now_ms - region.fell_ms)
+    """How far back windows may reach: to the last fall, or to the clean time that ended the last illness."""
+    marks = [ms for ms in (region.fell_ms, region.healed_ms) if ms is not None]
+    return max(0, now_ms - max(marks)) if marks else None
 
 
 def _trusted(sensors: tuple[Counts, ...], liars: set[str], rules: Rules) -> tuple[Counts, ...]:
@@ -138,40 +149,21 @@ def _probe_fails(read: RegionReadings, rules: Rules) -> bool:
 
 
 def _opinions(
-    spec: ModelSpec, region: RegionSpec, read: RegionReadings, memory: Memory, now_ms: int, rules: Rules
+    region: RegionSpec, read: RegionReadings, memory: Memory, now_ms: int, rules: Rules
 ) -> tuple[Opinion, ...]:
-    back = reach_back(memory.region(region.name), now_ms)
+    past = memory.region(region.name)
+    back = reach_back(past, now_ms)
+    unhurried = min((ms for ms in (back, idle_ms(past, now_ms)) if ms is not None), default=None)
     trusted = None if memory.suspected_ms is None else now_ms - memory.suspected_ms
     slow = read.latency if read.latency and kinds.fresh(read.latency.age_ms, rules.stale_scrape_ms) else None
     found = (
         responses.outcome(read.outcomes, rules, back, region.name),
-        responses.latency(slow, rules, back),
-        responses.probe(read.probes, bool(read.probe_failing), rules, back, trusted),
+        responses.latency(slow, rules, unhurried),
+        responses.probe(read.probes, bool(read.probe_failing), rules, unhurried, trusted),
         kinds.ready(read.ready, region.replicas_min, rules),
         kinds.reach(read.reach, rules),
     )
-    known = tuple(opinion for opinion in found if opinion is not None)
-    replicas = read.ready.ready if read.ready is not None and kinds.sound_ready(read.ready, rules) else 0
-    if kinds.saturated(read.load, replicas * spec.capacity.concurrency_per_replica, rules):
-        busy = kinds.carries(read.load, replicas * spec.capacity.requests_per_second_per_replica)
-        return _excuse_slowness(known, frozenset({Kind.LATENCY, Kind.PROBE} if busy else {Kind.LATENCY}))
-    return known
-
-
-def _excuse_slowness(opinions: tuple[Opinion, ...], excused: frozenset[Kind]) -> tuple[Opinion, ...]:
-    """Overload judged as failure is how outages spread.
-
-    A full region is slow for probes too. One that is full though it carries much less than was declared is not
-    excused for slow probes: it is what is slow that fills it.
-    """
-    if any(o.level is Level.BAD and o.kind not in excused for o in opinions):
-        return opinions
-    return tuple(
-        replace(opinion, level=Level.FAIR, score=Fraction(1, 2), sentence=f"{opinion.sentence} (saturated)")
-        if opinion.kind in excused and opinion.level is Level.BAD
-        else opinion
-        for opinion in opinions
-    )
+    return tuple(opinion for opinion in found if opinion is not None)
 
 
 def _assess_region(

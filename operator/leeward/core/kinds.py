@@ -23,7 +23,7 @@ from fractions import Fraction
 from functools import lru_cache
 from operator import attrgetter
 
-from leeward.core.snapshot import Counts, LoadReading, ReachReading, ReadyReading, Tally
+from leeward.core.snapshot import Counts, ReachReading, ReadyReading, Tally
 from leeward.core.spec import ModelSpec
 from leeward.core.wilson import lower_bound, reaches
 
@@ -106,6 +106,7 @@ class Rules:
     slowness: Bounds
     stale_scrape_ms: int
     stale_ms: int
+    shortest_window_ms: int
 
     @classmethod
     def of(cls, spec: ModelSpec) -> "Rules":
@@ -128,7 +129,13 @@ class Rules:
             Bounds(min(slow, slow_bad), slow_bad),
             3 * max(interval, scrape_interval_ms),
             3 * interval,
+            shortest_window_ms(scrape_interval_ms),
         )
+
+
+def shortest_window_ms(scrape_interval_ms: int) -> int:
+    """The shortest window that outcomes are counted over: 30 s, or six scrapes."""
+    return max(30_000, 6 * scrape_interval_ms)
 
 
 def fresh(age_ms: int, limit_ms: int) -> bool:
@@ -202,15 +209,3 @@ def sound_reach(reading: ReachReading, rules: Rules) -> bool:
     """A reach reading that is fresh and possible."""
     possible = reading.failing_ms >= 0 and 0 <= reading.reached_others <= reading.total_others
     return possible and fresh(reading.age_ms, rules.stale_ms)
-
-
-def saturated(load: LoadReading | None, concurrency: int, rules: Rules) -> bool:
-    """Requests wait and nearly every slot runs: slow because full, not because broken."""
-    if load is None or not fresh(load.age_ms, rules.stale_ms):
-        return False
-    return load.waiting > 0 and concurrency > 0 and 10 * load.running >= 9 * concurrency
-
-
-def carries(load: LoadReading | None, declared: Fraction) -> bool:
-    """Does it answer three quarters at least of what it was declared to carry?"""
-    return load is not None and declared > 0 and 4 * load.requests_per_second >= 3 * declared

@@ -5,7 +5,8 @@ elsewhere. Shares: all demand is placed into U, so that every row aims at the sa
 water-filling, nearest first where distances are given, within residency (placement.py).
 
 Held regions (unknown, or failed but kept by a guard) keep in every row exactly what they carry; the rest of
-the row is divided over the others as if only the rest of the demand existed. When ΣU < D every U is
+the row is divided over the others as if only the rest of the demand existed. Those that failed keep no more than was
+declared, as far as others have room: a full region never comes right. When ΣU < D every U is
 stretched by D/ΣU, so that the overload is spread in proportion and nothing is sent abroad in vain; the
 gateways refuse what is too much. An entry that may send nowhere keeps its row: nobody else may serve it.
 
@@ -28,7 +29,7 @@ Rows = dict[str, dict[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """All that a target depends on. `rows` is what is in force; `held` regions keep it.
+    """All that a target depends on. `rows` is what is in force; `held` regions keep it, up to `limits` if any.
 
     `allowed` names, for entries that may not send everywhere, where they may; `distances` order them.
     """
@@ -41,6 +42,7 @@ class Aim:
     rows: Rows
     allowed: Mapping[str, frozenset[str]] = field(default_factory=dict)
     distances: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    limits: Mapping[str, Fraction] = field(default_factory=dict)
 
     @property
     def ways(self) -> Ways:
@@ -53,11 +55,8 @@ def target_rows(aim: Aim) -> Rows:
     free = {name: cap for name, cap in aim.usable.items() if name not in aim.held and cap > 0}
     if _all_at_home(aim):
         return {entry: {name: 100 * (name == entry) for name in row} for entry, row in aim.rows.items()}
-    kept = {
-        entry: {name: row[name] for name in row if name in aim.held and aim.ways.may(entry, name)}
-        for entry, row in aim.rows.items()
-    }
     stuck = {entry for entry in aim.rows if not any(aim.ways.may(entry, name) for name in free)}
+    kept = _kept(aim, free, stuck)
     totals = {entry: 100 - sum(kept[entry].values()) for entry in aim.rows if entry not in stuck}
     demand = {entry: aim.demand[entry] * totals[entry] / 100 for entry in totals}
     divided = _divide(aim, free, demand, totals)
@@ -67,6 +66,23 @@ def target_rows(aim: Aim) -> Rows:
         else {n: kept[entry].get(n, divided[entry].get(n, 0)) for n in row}
         for entry, row in aim.rows.items()
     }
+
+
+def _kept(aim: Aim, free: Mapping[str, Fraction], stuck: set[str]) -> Rows:
+    """What the held regions keep of each row."""
+    kept = {
+        entry: {name: row[name] for name in row if name in aim.held and aim.ways.may(entry, name)}
+        for entry, row in aim.rows.items()
+    }
+    moving = [entry for entry in kept if entry not in stuck]
+    for name, limit in sorted(aim.limits.items()):
+        spare = sum(free.values()) - sum(aim.demand[e] * (100 - sum(kept[e].values())) / 100 for e in moving)
+        load = sum((aim.demand[entry] * row.get(name, 0) / 100 for entry, row in kept.items()), Fraction(0))
+        excess = min(load - limit, spare)
+        for entry in moving if excess > 0 else ():
+            if name in kept[entry]:
+                kept[entry][name] -= int(kept[entry][name] * excess / load)
+    return kept
 
 
 def _all_at_home(aim: Aim) -> bool:

@@ -38,6 +38,7 @@ class RegionMemory:
     penalty_at_ms: int = 0
     flapping: bool = False  # penalty reached its stop and has not come down to resume
     fell_ms: int | None = None  # windows that reach back beyond the last fall, or the first start, are void
+    healed_ms: int | None = None  # and those that reach back beyond the clean time that made it healthy again
     first_seen_ms: int = 0
     been_ready: bool = False
     replicas: int = 0  # wanted, as last decided
@@ -53,6 +54,7 @@ class RegionMemory:
     bad_since_ms: int | None = None  # any kind bad, without a break
     baked_ms: int = 0  # healthy time of the ramp step since its weight arrived
     step_requests_milli: int = 0
+    busy_ms: int | None = None  # when it was last full, with the load that it was declared to carry
     ready_known: int | None = None  # last positive count
     demand_milli: int | None = None  # smoothed rate that enters here, in thousandths per second
     peaks_milli: tuple[int, ...] = ()  # the highest rate in each 15 s of the last 5 m, newest last
@@ -168,6 +170,7 @@ def _field(name: str, value: object) -> object:
         "flapping": _flag,
         "been_ready": _flag,
         "fell_ms": _optional_int,
+        "healed_ms": _optional_int,
     }
     return readers.get(name, _int)(value)
 

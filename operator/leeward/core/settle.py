@@ -5,12 +5,16 @@ degraded    2 of the last 3 votes below healthy; and then until it has been clea
 unknown     shown at once over healthy and degraded, gone at once; neither adds to nor resets clean time
 healthy     otherwise
 
+What counts for a region that is healthy again is what came since its clean time began: where few requests come, a
+window that is long enough to have its samples would tell once more of the fault that is over.
+
 Clean time is counted between two ticks that were both clean. After failed it is normally counted while the
 region has no traffic: OUTCOME has no opinion then, and PROBE, READY and REACH suffice.
 """
 
 from dataclasses import replace
 
+from leeward.core.fullness import Fullness
 from leeward.core.health import Assessment, burns, shows_ready
 from leeward.core.kinds import Kind, Level
 from leeward.core.memory import RegionMemory
@@ -38,9 +42,11 @@ def settle(spec: ModelSpec, past: RegionMemory, seen: Assessment, now_ms: int, e
         since_ms=past.since_ms if settled is past.settled else now_ms,
         been_ready=ready,
         fell_ms=now_ms if ready and not past.been_ready and past.votes else past.fell_ms,
+        healed_ms=max(0, now_ms - clean_ms) if settled is Verdict.HEALTHY is not past.settled else past.healed_ms,
         outcome_bad_since_ms=_since(past.outcome_bad_since_ms, seen.level(Kind.OUTCOME) is Level.BAD, now_ms),
         probe_bad_since_ms=_since(past.probe_bad_since_ms, seen.level(Kind.PROBE) is Level.BAD, now_ms),
         burning_since_ms=_since(past.burning_since_ms, any(map(burns, seen.opinions)), now_ms),
+        busy_ms=now_ms if seen.fullness is Fullness.BUSY else past.busy_ms,
         bad_since_ms=_since(past.bad_since_ms, _turned_bad(seen), now_ms),
     )
     return _with_reason(spec, past, region, seen)

@@ -53,6 +53,13 @@ class Situation:
                     load[name] += wanted / MARGIN * weight / 100
         return load
 
+    def limps(self, name: str) -> bool:
+        """Does a region that failed still carry traffic, and is it known to answer a part of it?"""
+        region, seen = self.memory.region(name), self.assessments[name]
+        answers = seen.verdict is not Verdict.UNKNOWN and not seen.definitive and seen.harm < 1
+        in_traffic = region.phase not in OUT_OF_TRAFFIC and name not in self.snapshot.evacuated and self.carries(name)
+        return region.verdict is Verdict.FAILED and answers and in_traffic
+
     @property
     def memory_rows(self) -> dict[str, tuple[tuple[str, int], ...]]:
         """The rows last decided."""
@@ -157,6 +164,7 @@ def _no_later_than(region: RegionMemory, now_ms: int) -> RegionMemory:
         region.first_seen_ms,
         region.replicas_at_ms,
         region.fell_ms or 0,
+        region.healed_ms or 0,
     )
     if newest <= now_ms:
         return region
@@ -169,6 +177,7 @@ def _no_later_than(region: RegionMemory, now_ms: int) -> RegionMemory:
         first_seen_ms=min(region.first_seen_ms, now_ms),
         replicas_at_ms=min(region.replicas_at_ms, now_ms),
         fell_ms=None if region.fell_ms is None else min(region.fell_ms, now_ms),
+        healed_ms=None if region.healed_ms is None else min(region.healed_ms, now_ms),
     )
 
 

@@ -159,7 +159,7 @@ def _counted(s: Situation, name: str, region: RegionMemory) -> RegionMemory:
     if region.verdict is Verdict.HEALTHY and not s.memory.moving:
         region = replace(region, baked_ms=region.baked_ms + s.elapsed_ms)
     load = s.readings[name].load
-    if load is None or not fresh(load.age_ms, Rules.of(s.spec).stale_ms) or load.requests_per_second <= 0:
+    if load is None or not fresh(load.age_ms, Rules.of(s.spec).stale_scrape_ms) or load.requests_per_second <= 0:
         return region
     seen = int(load.requests_per_second * s.elapsed_ms)
     return replace(region, step_requests_milli=region.step_requests_milli + seen)

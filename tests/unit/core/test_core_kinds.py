@@ -9,7 +9,7 @@ from world import three_regions
 
 from leeward.core import kinds, responses
 from leeward.core.kinds import Level, Rules
-from leeward.core.snapshot import Counts, LoadReading, ReadyReading, Tally
+from leeward.core.snapshot import Counts, ReadyReading, Tally
 from leeward.core.spec import ModelSpec, Objectives
 
 RULES = Rules.of(three_regions())
@@ -161,17 +161,6 @@ def test_reach(readings: list, level: Level | None, observers: int) -> None:
 @pytest.mark.parametrize("tally", [Tally(30_000, 5, 3), Tally(30_000, -1, 30), Tally(0, 3, 30), Tally(-30_000, 30, 30)])
 def test_absurd_tallies_are_no_readings(tally: Tally) -> None:
     assert responses.outcome((Counts("a", (tally,), 0),), RULES, None) is None
-
-
-def test_saturated_needs_a_queue_and_full_slots() -> None:
-    def load(running: int, waiting: int, age_ms: int = 0) -> bool:
-        return kinds.saturated(LoadReading(Fraction(9), running, waiting, age_ms), 100, RULES)
-
-    assert load(90, 1)
-    assert not load(89, 1)
-    assert not load(90, 0)
-    assert not load(90, 1, age_ms=99_000)
-    assert not kinds.saturated(LoadReading(Fraction(9), 0, 1, 0), 0, RULES)
 
 
 def test_rules_survive_an_absurd_spec() -> None:

@@ -1,0 +1,100 @@
+"""Is a region slow because it is full? Overload judged as failure is how outages spread.
+
+A region is *busy* when requests wait, nearly every slot runs, and it answers, or is sent, three quarters at least of
+what it was declared to carry: its slowness is no fault of its own, for users and probes alike. What it is sent is
+what enters at each gateway, by the weights in force; it tells of a surge before the answers do. One that is full
+with less is *clogged*: it is what is slow that fills it, and only its users' slowness is excused, since that is what a
+queue always looks like.
+
+The excuse lasts as long as windows tell of that time, and longer while nobody can tell how full the region is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from enum import Enum
+from fractions import Fraction
+
+from leeward.core.kinds import FALL_MARGIN_MS, Kind, Level, Opinion, Rules, fresh, sound_ready
+from leeward.core.memory import RegionMemory
+from leeward.core.snapshot import LoadReading, Matrix, RegionReadings
+from leeward.core.spec import ModelSpec
+
+BUSY_SHARE = Fraction(3, 4)  # of what was declared
+BUSY_UNSEEN_MS = 300_000  # a region that was busy is taken for busy so long, if its load is unknown since
+
+
+class Fullness(Enum):
+    """Busy with the load that was declared, or clogged with less."""
+
+    UNKNOWN = "unknown"
+    NO = "no"
+    BUSY = "busy"
+    CLOGGED = "clogged"
+
+
+EXCUSED: Mapping[Fullness, frozenset[Kind]] = {
+    Fullness.UNKNOWN: frozenset(),
+    Fullness.NO: frozenset(),
+    Fullness.BUSY: frozenset({Kind.LATENCY, Kind.PROBE}),
+    Fullness.CLOGGED: frozenset({Kind.LATENCY}),
+}
+
+
+def fullness(
+    spec: ModelSpec, readings: Mapping[str, RegionReadings], weights: Matrix, rules: Rules
+) -> dict[str, Fullness]:
+    """How full each region is."""
+    return {name: _fullness(spec, name, readings, weights, rules) for name in readings}
+
+
+def _fullness(
+    spec: ModelSpec, name: str, readings: Mapping[str, RegionReadings], weights: Matrix, rules: Rules
+) -> Fullness:
+    read = readings[name]
+    replicas = read.ready.ready if read.ready is not None and sound_ready(read.ready, rules) else 0
+    if read.load is None or not fresh(read.load.age_ms, rules.stale_scrape_ms):
+        return Fullness.UNKNOWN
+    if not saturated(read.load, replicas * spec.capacity.concurrency_per_replica):
+        return Fullness.NO
+    declared = replicas * spec.capacity.requests_per_second_per_replica
+    load = max(read.load.requests_per_second, _sent(name, readings, weights))
+    return Fullness.BUSY if 0 < BUSY_SHARE * declared <= load else Fullness.CLOGGED
+
+
+def saturated(load: LoadReading, concurrency: int) -> bool:
+    """Requests wait and nearly every slot runs."""
+    return load.waiting > 0 and concurrency > 0 and 10 * load.running >= 9 * concurrency
+
+
+def _sent(name: str, readings: Mapping[str, RegionReadings], weights: Matrix) -> Fraction:
+    """Requests per second that the gateways send there, as far as they tell."""
+    sent = Fraction(0)
+    for entry, row in weights:
+        entered = readings[entry].entry_requests_per_second if entry in readings else None
+        sent += (entered or Fraction(0)) * dict(row).get(name, 0) / 100
+    return sent
+
+
+def idle_ms(past: RegionMemory, now_ms: int) -> int | None:
+    """How long ago the region was last busy, if ever."""
+    return None if past.busy_ms is None else max(0, now_ms - past.busy_ms)
+
+
+def excuse(
+    opinions: tuple[Opinion, ...], full: Fullness, past: RegionMemory, now_ms: int, rules: Rules
+) -> tuple[Opinion, ...]:
+    """The opinions, where bad slowness that fullness explains is merely fair.
+
+    Nothing is excused while a kind is bad that is no slowness.
+    """
+    told_ms = BUSY_UNSEEN_MS if full is Fullness.UNKNOWN else rules.shortest_window_ms + FALL_MARGIN_MS
+    idle = idle_ms(past, now_ms)
+    excused = EXCUSED[Fullness.BUSY if idle is not None and idle <= told_ms else full]
+    if not excused or any(o.level is Level.BAD and o.kind not in excused for o in opinions):
+        return opinions
+    return tuple(
+        replace(opinion, level=Level.FAIR, score=Fraction(1, 2), sentence=f"{opinion.sentence} (saturated)")
+        if opinion.kind in excused and opinion.level is Level.BAD
+        else opinion
+        for opinion in opinions
+    )

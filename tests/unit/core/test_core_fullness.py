@@ -1,0 +1,79 @@
+"""Full regions: what is busy, what is clogged, and what that excuses for how long."""
+
+from fractions import Fraction
+
+import pytest
+
+from leeward.core.fullness import Fullness, excuse, fullness, saturated
+from leeward.core.kinds import Kind, Level, Opinion, Rules
+from leeward.core.memory import RegionMemory
+from leeward.core.snapshot import LoadReading, Matrix, ReadyReading, RegionReadings
+from leeward.core.spec import ModelSpec
+
+SPEC = ModelSpec("x", (), scrape_interval_ms=15_000)
+RULES = Rules.of(SPEC)
+ALL_HOME: Matrix = (("a", (("a", 100), ("b", 0))), ("b", (("a", 0), ("b", 100))))
+HALF: Matrix = (("a", (("a", 50), ("b", 50))), ("b", (("a", 0), ("b", 100))))
+
+
+def test_saturated_needs_a_queue_and_full_slots() -> None:
+    def load(running: int, waiting: int) -> bool:
+        return saturated(LoadReading(Fraction(9), running, waiting, 0), 100)
+
+    assert load(90, 1)
+    assert not load(89, 1)
+    assert not load(90, 0)
+    assert not saturated(LoadReading(Fraction(9), 0, 1, 0), 0)
+
+
+@pytest.mark.parametrize(
+    ("answered", "entered", "weights", "running", "age_ms", "expected"),
+    [
+        (6, 0, ALL_HOME, 120, 0, Fullness.BUSY),
+        (5, 5, ALL_HOME, 120, 0, Fullness.CLOGGED),
+        (5, 6, ALL_HOME, 120, 0, Fullness.BUSY),
+        (5, 11, HALF, 120, 0, Fullness.CLOGGED),
+        (5, 12, HALF, 120, 0, Fullness.BUSY),
+        (8, 8, ALL_HOME, 100, 0, Fullness.NO),
+        (8, 8, ALL_HOME, 120, 45_001, Fullness.UNKNOWN),
+    ],
+)
+def test_busy_is_full_with_three_quarters_of_what_was_declared(
+    answered: int, entered: int, weights: Matrix, running: int, age_ms: int, expected: Fullness
+) -> None:
+    load = LoadReading(Fraction(answered), running, 3, age_ms)
+    a = RegionReadings("a", ready=ReadyReading(2, 2, 0), load=load, entry_requests_per_second=Fraction(entered))
+    assert fullness(SPEC, {"a": a, "b": RegionReadings("b")}, weights, RULES)["a"] is expected
+
+
+SLOW = tuple(Opinion(kind, Level.BAD, Fraction(0), False, "slow") for kind in (Kind.LATENCY, Kind.PROBE))
+ERRORS = Opinion(Kind.OUTCOME, Level.BAD, Fraction(0), False, "errors")
+
+
+@pytest.mark.parametrize(
+    ("full", "idle_ms", "left_bad"),
+    [
+        (Fullness.BUSY, None, ()),
+        (Fullness.CLOGGED, None, (Kind.LATENCY, Kind.PROBE)),
+        (Fullness.NO, None, (Kind.LATENCY, Kind.PROBE)),
+        (Fullness.NO, 105_000, ()),
+        (Fullness.NO, 105_001, (Kind.LATENCY, Kind.PROBE)),
+        (Fullness.UNKNOWN, 300_000, ()),
+        (Fullness.UNKNOWN, 300_001, (Kind.LATENCY, Kind.PROBE)),
+    ],
+)
+def test_slowness_is_excused_while_windows_tell_of_a_busy_time(
+    full: Fullness, idle_ms: int | None, left_bad: tuple[Kind, ...]
+) -> None:
+    past = RegionMemory(busy_ms=None if idle_ms is None else 1_000_000 - idle_ms)
+    heard = excuse(SLOW, full, past, 1_000_000, RULES)
+    assert tuple(o.kind for o in heard if o.level is Level.BAD) == left_bad
+
+
+def test_a_queue_alone_is_never_bad() -> None:
+    (latency,) = excuse(SLOW[:1], Fullness.CLOGGED, RegionMemory(), 0, RULES)
+    assert latency.level is Level.FAIR
+
+
+def test_nothing_is_excused_beside_errors() -> None:
+    assert excuse((*SLOW, ERRORS), Fullness.BUSY, RegionMemory(), 0, RULES) == (*SLOW, ERRORS)
