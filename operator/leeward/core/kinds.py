@@ -24,7 +24,7 @@ from functools import lru_cache
 from operator import attrgetter
 
 from leeward.core.snapshot import Counts, ReachReading, ReadyReading, Tally
-from leeward.core.spec import ModelSpec
+from leeward.core.spec import ModelSpec, Objectives
 from leeward.core.wilson import lower_bound, reaches
 
 MIN_SAMPLES = 20
@@ -111,16 +111,15 @@ class Rules:
     @classmethod
     def of(cls, spec: ModelSpec) -> "Rules":
         """Thresholds by the formulas at the top of the file, for any spec however absurd."""
-        objectives = spec.objectives
-        return cls._by(objectives.availability, objectives.ttft_percentile, spec.interval_ms, spec.scrape_interval_ms)
+        return cls._by(spec.objectives, spec.interval_ms, spec.scrape_interval_ms)
 
     @classmethod
     @lru_cache(maxsize=256)
-    def _by(cls, availability: Fraction, ttft_percentile: int, interval_ms: int, scrape_interval_ms: int) -> "Rules":
+    def _by(cls, objectives: Objectives, interval_ms: int, scrape_interval_ms: int) -> "Rules":
         """The same thresholds serve every model with the same objectives."""
-        budget = min(max(1 - availability, Fraction(0)), Fraction(1))
+        budget = min(max(objectives.error_budget, Fraction(0)), Fraction(1))
         bad = min(max(budget * Fraction(144, 10), Fraction(1, 20)), Fraction(1, 2))
-        slow = min(max(1 - Fraction(ttft_percentile, 100), Fraction(0)), Fraction(1))
+        slow = min(max(1 - Fraction(objectives.ttft_percentile, 100), Fraction(0)), Fraction(1))
         slow_bad = min(max(4 * slow, Fraction(1, 20)), Fraction(9, 10))
         interval = max(interval_ms, 1)
         return cls(

@@ -52,9 +52,9 @@ class Aim:
 
 def target_rows(aim: Aim) -> Rows:
     """The target matrix; what is in force where nobody has capacity to aim at."""
-    free = {name: cap for name, cap in aim.usable.items() if name not in aim.held and cap > 0}
     if _all_at_home(aim):
         return {entry: {name: 100 * (name == entry) for name in row} for entry, row in aim.rows.items()}
+    free = {name: cap for name, cap in aim.usable.items() if name not in aim.held and cap > 0}
     stuck = {entry for entry in aim.rows if not any(aim.ways.may(entry, name) for name in free)}
     kept = _kept(aim, free, stuck)
     totals = {entry: 100 - sum(kept[entry].values()) for entry in aim.rows if entry not in stuck}
@@ -117,10 +117,9 @@ def _divide(aim: Aim, free: dict[str, Fraction], demand: dict[str, Fraction], to
 
 def _loads(aim: Aim, free: dict[str, Fraction], demand: dict[str, Fraction]) -> Loads:
     """Requests per second that each entry should send to each region, all of its demand."""
-    usable = sum(free.values(), Fraction(0))
-    stretch = max(Fraction(1), sum(demand.values(), Fraction(0)) / usable)
+    usable, whole = sum(free.values(), Fraction(0)), sum(demand.values(), Fraction(0))
+    stretch = max(Fraction(1), whole / usable)
     room = {name: cap * stretch for name, cap in free.items()}
-    whole = sum(demand.values(), Fraction(0))
     if aim.policy is TrafficPolicy.SHARES and not aim.allowed and whole > 0:  # every entry divides alike
         filled = water_fill(room, aim.shares, whole)
         return {e: {name: load * wanted / whole for name, load in filled.items()} for e, wanted in demand.items()}

@@ -154,31 +154,22 @@ def _found_empty(spec: ModelSpec, rows: Mapping[str, Row | None], name: str) -> 
     return bool(read) and telling and all(row[name] == 0 for row in read)
 
 
+_TIMES = (
+    "since_ms",
+    "phase_since_ms",
+    "step_since_ms",
+    "penalty_at_ms",
+    "first_seen_ms",
+    "replicas_at_ms",
+    "fell_ms",
+    "healed_ms",
+)
+
+
 def _no_later_than(region: RegionMemory, now_ms: int) -> RegionMemory:
     """No time in the future: clocks differ between operators."""
-    newest = max(
-        region.since_ms,
-        region.phase_since_ms,
-        region.step_since_ms,
-        region.penalty_at_ms,
-        region.first_seen_ms,
-        region.replicas_at_ms,
-        region.fell_ms or 0,
-        region.healed_ms or 0,
-    )
-    if newest <= now_ms:
-        return region
-    return replace(
-        region,
-        since_ms=min(region.since_ms, now_ms),
-        phase_since_ms=min(region.phase_since_ms, now_ms),
-        step_since_ms=min(region.step_since_ms, now_ms),
-        penalty_at_ms=min(region.penalty_at_ms, now_ms),
-        first_seen_ms=min(region.first_seen_ms, now_ms),
-        replicas_at_ms=min(region.replicas_at_ms, now_ms),
-        fell_ms=None if region.fell_ms is None else min(region.fell_ms, now_ms),
-        healed_ms=None if region.healed_ms is None else min(region.healed_ms, now_ms),
-    )
+    late = {name: now_ms for name in _TIMES if (getattr(region, name) or 0) > now_ms}
+    return replace(region, **late) if late else region  # type: ignore[arg-type]  # each of _TIMES is an int
 
 
 def _remember(region: RegionMemory, readings: RegionReadings, rules: Rules, now_ms: int) -> RegionMemory:
