@@ -1,8 +1,8 @@
 """The lookout: asks all the time whether regions answer, and raises the alarm when a tick should start at once.
 
-A tick starts at once on any change of an answer, and in the moment in which a failure has lasted long enough to be
-definitive. Regions below healthy are probed more often here, to know sooner; so are those that are out of traffic,
-since nothing else tells of their recovery.
+A tick starts at once on any change of an answer, and in the moment in which a failure becomes definitive: it has
+lasted long enough, or no replica is ready and every path's probe has failed. Regions below healthy are probed more
+often here, to know sooner; so are those that are out of traffic, since nothing else tells of their recovery.
 """
 
 import asyncio
@@ -53,8 +53,8 @@ class Lookout:
     async def _time(self, stop: asyncio.Event) -> None:
         before = 0
         while not stop.is_set():
-            lasting = self.observer.reach.lasting(DEFINITIVE_MS, now_ms())
-            if lasting > before:
+            definitive = self.observer.reach.lasting(DEFINITIVE_MS, now_ms()) + self.observer.crashed()
+            if definitive > before:
                 self.alarm.set()
-            before = lasting
+            before = definitive
             await asyncio.sleep(_ALARM_SECONDS)

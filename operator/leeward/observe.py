@@ -6,7 +6,6 @@ done here; what it means is the core's.
 """
 
 import asyncio
-import math
 import time
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,13 +15,14 @@ from typing import Any
 import structlog
 
 from leeward.adapters.members import Member
-from leeward.adapters.objects import DEPLOYMENT, MANAGED_BY, MODEL_LABEL, NAMESPACE_LABEL, NODE, ROUTE
+from leeward.adapters.objects import DEPLOYMENT, MANAGED_BY, NODE, ROUTE
 from leeward.adapters.pools.nodes import NodeSeen, node_seen
-from leeward.adapters.routes import Names, read_row
+from leeward.adapters.routes import read_row
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.units import parse_decimal
-from leeward.core.snapshot import Counts, Matrix, ReadyReading, RegionReadings, Snapshot
-from leeward.ports import KubeObject, MetricsSeen, ModelKey, PortError, Probes, ProbeTarget
+from leeward.core.snapshot import Counts, Matrix, RegionReadings, Snapshot
+from leeward.ports import KubeObject, ModelKey, PortError, Probes, ProbeTarget
+from leeward.region_sight import RegionSight, aged, by_model
 from leeward.settings import Settings
 from leeward.sightings import ProbeBook, ReachBook
 from leeward.targets import model_key, reach_targets, targets
@@ -36,22 +36,6 @@ _NODES_SECONDS = 15.0
 def now_ms() -> int:
     """Wall clock in whole milliseconds: what is recorded must mean something after a restart."""
     return time.time_ns() // 1_000_000
-
-
-@dataclass
-class RegionSight:
-    """What is known of one region, and since when. `error` fields hold the last failure, None after a success."""
-
-    routes: dict[ModelKey, KubeObject] = field(default_factory=dict)
-    deployments: dict[ModelKey, KubeObject] = field(default_factory=dict)
-    nodes: tuple[NodeSeen, ...] | None = None  # None: not seen yet
-    nodes_asked: float = -math.inf  # monotonic seconds
-    ready_then: list[int | None] = field(default_factory=list)  # ready replicas when nodes were asked for
-    api_seen_ms: int = 0
-    api_error: PortError | None = None
-    metrics: MetricsSeen | None = None
-    metrics_seen_ms: int = 0
-    metrics_error: PortError | None = None
 
 
 @dataclass
@@ -101,9 +85,7 @@ class Observer:
         since = self.open_since.get(target.model)
         if since is None or time.monotonic() - since < _ROUTES_SETTLE_SECONDS:
             return True
-        sight = self.regions.get(target.region, RegionSight())
-        found = sight.deployments.get(target.model)
-        ready = (found.get("status") or {}).get("readyReplicas") if found else None
+        ready = self._sight(target.region).replicas(target.model)
         return not ready and target.region not in self.served.get(target.model, ())
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
@@ -114,6 +96,28 @@ class Observer:
         if running is not None and not running.cancelled():
             running.result()
         self._tasks[name] = asyncio.create_task(work, name=name)
+
+    def crashed(self) -> int:
+        """In how many regions that are eagerly probed no replica is ready and every path's newest probe failed."""
+        now, fresh = now_ms(), self._fresh_ms
+        return sum(
+            self._sight(name).replicas(key) == 0 and self.probed.failing(key, name, now, fresh) is True
+            for key, names in self.eager.items()
+            for name in names
+        )
+
+    def forget(self, models: set[ModelKey], regions: set[str]) -> None:
+        """Drop all but these."""
+        self.probed.forget(models)
+        self.reach.forget(regions)
+        for kept in (self.open_since, self.served, self.eager):
+            for key in set(kept) - models:
+                del kept[key]
+
+    @property
+    def _fresh_ms(self) -> int:
+        """How old an answer may be before it tells no more."""
+        return round(3 * self.settings.interval * 1000)
 
     async def close(self) -> None:
         for task in self._tasks.values():
@@ -128,12 +132,7 @@ class Observer:
         except PortError as error:
             sight.api_error = error
             return
-        sight.routes = {
-            key: route
-            for route in routes
-            if (key := _owner(route)) is not None and route["metadata"]["name"] == Names(key[1]).users
-        }
-        sight.deployments = {key: found for found in deployments if (key := _owner(found)) is not None}
+        sight.routes, sight.deployments = by_model(routes, users_only=True), by_model(deployments)
         sight.api_seen_ms, sight.api_error = now_ms(), None
         ready = [(found.get("status") or {}).get("readyReplicas") for found in sight.deployments.values()]
         if ready != sight.ready_then or time.monotonic() - sight.nodes_asked >= _NODES_SECONDS:
@@ -218,13 +217,11 @@ class Observer:
 
     def ready(self, key: ModelKey, names: Iterable[str]) -> dict[str, int]:
         """Ready replicas of a model by region, where its Deployment has been seen."""
-        found = {}
-        for name in names:
-            sight = self.regions.get(name)
-            deployment = sight.deployments.get(key) if sight else None
-            if deployment is not None:
-                found[name] = (deployment.get("status") or {}).get("readyReplicas") or 0
-        return found
+        seen = {name: self._sight(name).replicas(key) for name in names}
+        return {name: ready for name, ready in seen.items() if ready is not None}
+
+    def _sight(self, name: str) -> RegionSight:
+        return self.regions.get(name) or RegionSight()
 
     def _weights(self, key: ModelKey, names: tuple[str, ...]) -> Matrix:
         held, rows = self.routes(key, names), []
@@ -235,8 +232,8 @@ class Observer:
         return tuple(rows)
 
     def _readings(self, key: ModelKey, name: str, names: tuple[str, ...], now: int) -> RegionReadings:
-        sight = self.regions.get(name, RegionSight())
-        fresh = round(3 * self.settings.interval * 1000)
+        sight = self._sight(name)
+        fresh = self._fresh_ms
         reach_fresh = round(4 * (self.settings.reach_interval + self.settings.reach_deadline) * 1000)
         reach = tuple(
             reading for reading in self.reach.readings(name, names, now, reach_fresh) if reading.observer != "pods"
@@ -248,11 +245,11 @@ class Observer:
         return RegionReadings(
             name,
             outcomes=self._outcomes(key, name, names, now),
-            latency=_aged(mine.latencies.get(key) if mine else None, since),
+            latency=aged(mine.latencies.get(key) if mine else None, since),
             probes=self.probed.counts(key, name, now),
             probe_failing=self.probed.failing(key, name, now, fresh),
             reach=reach,
-            ready=_ready(sight, key, now),
+            ready=sight.ready(key, now),
             load=replace(load, age_ms=load.age_ms + since) if load else None,
             api_answers=None if not sight.api_seen_ms and sight.api_error is None else sight.api_error is None,
             metrics_answer=None
@@ -269,27 +266,9 @@ class Observer:
                 continue
             since = now - seen.metrics_seen_ms
             by_entry = seen.metrics.entries.get(key)
-            counted = _aged(by_entry.serving.get(name) if by_entry else None, since)
+            counted = aged(by_entry.serving.get(name) if by_entry else None, since)
             if counted:
                 found.append(replace(counted, sensor=entry))
-            if entry == name and (engine := _aged(seen.metrics.engines.get(key), since)):
+            if entry == name and (engine := aged(seen.metrics.engines.get(key), since)):
                 found.append(engine)
         return tuple(found)
-
-
-def _aged(counts: Counts | None, since_ms: int) -> Counts | None:
-    return replace(counts, age_ms=counts.age_ms + since_ms) if counts else None
-
-
-def _ready(sight: RegionSight, key: ModelKey, now: int) -> ReadyReading | None:
-    found = sight.deployments.get(key)
-    if found is None:
-        return None
-    ready = (found.get("status") or {}).get("readyReplicas") or 0
-    return ReadyReading(ready, found["spec"].get("replicas", 1), now - sight.api_seen_ms)
-
-
-def _owner(body: KubeObject) -> ModelKey | None:
-    labels = body["metadata"].get("labels") or {}
-    key = labels.get(NAMESPACE_LABEL), labels.get(MODEL_LABEL)
-    return (key[0], key[1]) if key[0] and key[1] else None

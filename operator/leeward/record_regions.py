@@ -7,9 +7,9 @@ import structlog
 
 from leeward.adapters.members import Member
 from leeward.adapters.pools.nodes import region_capacity
-from leeward.observe import RegionSight
 from leeward.ports import Cluster, PortError
 from leeward.record import Condit, condition
+from leeward.region_sight import RegionSight
 
 log = structlog.get_logger("record")
 

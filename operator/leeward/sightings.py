@@ -88,13 +88,13 @@ class ProbeBook:
     """Per model, region and path: the probes of the last 15 minutes."""
 
     windows_ms: tuple[int, ...]
-    _probes: dict[tuple[ModelKey, str, str], deque[_Probe]] = field(default_factory=dict)
+    _probes: dict[tuple[ModelKey, str], dict[str, deque[_Probe]]] = field(default_factory=dict)
 
     def note(self, model: ModelKey, region: str, path: str, outcome: Outcome, why: str, now_ms: int) -> None:
         """Take in a probe; full regions and missing paths say nothing."""
         if outcome in (Outcome.FULL, Outcome.NO_PATH):
             return
-        kept = self._probes.setdefault((model, region, path), deque())
+        kept = self._probes.setdefault((model, region), {}).setdefault(path, deque())
         kept.append(_Probe(now_ms, outcome is Outcome.GOOD, why))
         while kept and now_ms - kept[0].at_ms > _KEEP_MS:
             kept.popleft()
@@ -113,9 +113,7 @@ class ProbeBook:
         return all(not probe.good for probe in newest) if newest else None
 
     def _paths(self, model: ModelKey, region: str) -> list[tuple[str, deque[_Probe]]]:
-        return sorted(
-            (path, kept) for (key, name, path), kept in self._probes.items() if key == model and name == region and kept
-        )
+        return sorted(self._probes.get((model, region), {}).items())
 
     @staticmethod
     def _tally(kept: deque[_Probe], window_ms: int, now_ms: int) -> Tally:

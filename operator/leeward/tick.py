@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from leeward import apply, cleanup
+from leeward import apply, cleanup, opening
 from leeward.adapters.members import Member, Members, check_gateway
 from leeward.adapters.pools import Registry
 from leeward.adapters.telemetry import Liveness, Telemetry
@@ -38,7 +38,6 @@ from leeward.waiting import first_of
 
 _PATIENCE_SECONDS = 1.2
 _HURRY_SECONDS = 0.1
-_OPEN_WITHOUT_ALL_SECONDS = 120.0
 _TAKEN_BY_ALL_SECONDS = 30.0
 
 log = structlog.get_logger("tick")
@@ -133,6 +132,8 @@ class Loop:
             missing = RegionMissing(f"none of its Regions exists: {', '.join(row.name for row in model.spec.regions)}")
             return await self.recorder.refuse(model.kind, model.key, missing, model.status)
         known = self._recall(model)
+        if known.ensuring is None and opening.found_open(self.observer, model_key(model), spec.region_names):
+            known.serving = True
         now = now_ms()
         snapshot = self.observer.snapshot(model, spec.region_names, now)
         plan = decide(spec, snapshot, known.memory, now)
@@ -180,7 +181,7 @@ class Loop:
             tuple(sorted(reachable)),
         )
         idle = known.ensuring is None or known.ensuring.done()
-        if not plan.emergency and known.applied != mark and idle:
+        if reachable and idle and not plan.emergency and known.applied != mark:
             known.ensuring = asyncio.create_task(self._ensure(task, known, mark))
         for region, error in failed.items():
             self.telemetry.errors.labels(region, error.reason).inc()
@@ -191,8 +192,9 @@ class Loop:
         model = task.model
         try:
             await cleanup.hold(self.recorder.home, model)
-            insist = time.monotonic() - known.since < _TAKEN_BY_ALL_SECONDS
-            outcomes, known.serving = await apply.ensure(task, known.serving or self._open(task, known), insist)
+            waited = time.monotonic() - known.since
+            may = known.serving or opening.may_open(self.observer, model_key(model), task.reachable, waited)
+            outcomes, opened = await apply.ensure(task, may, insist=waited < _TAKEN_BY_ALL_SECONDS)
         except PortError as error:
             log.warning("a model could not be brought in line", model=model.key, error=str(error), remedy=error.remedy)
             return
@@ -200,20 +202,13 @@ class Loop:
             log.exception("a model could not be brought in line", model=model.key)
             return
         known.failed, known.placed = outcomes.problems, known.placed | outcomes.placed
-        known.applied = mark if known.serving and not outcomes.unsettled else None
+        known.serving = known.serving or opened
+        known.applied = mark if opened and not outcomes.unsettled else None
         if outcomes.written:
             log.info("brought in line", model=model.key, written=outcomes.written)
             if outcomes.written != known.written:  # the same again: somebody changes it back, so there is no hurry
                 self.alarm.set()
         known.written = outcomes.written
-
-    def _open(self, task: apply.Task, known: Known) -> bool:
-        """May users be let in for the first time? When all reachable regions are ready, or some, after a while."""
-        if any(self.observer.regions[name].routes.get(model_key(task.model)) for name in task.reachable):
-            return True
-        counts = self.observer.ready(model_key(task.model), task.reachable)
-        ready = [counts.get(name, 0) > 0 for name in task.reachable]
-        return all(ready) or (any(ready) and time.monotonic() - known.since > _OPEN_WITHOUT_ALL_SECONDS)
 
     def _missing(self, model: ModelDeployment) -> Mapping[str, PortError]:
         """What of the model cannot be used, by region or part of it, and why."""
@@ -254,8 +249,7 @@ class Loop:
             self.decisions.forget(key)
         alive = {model_key(model) for model in self.store.alive().values()}
         self.debts.pools = self.registry.object_kinds(member.region for member in self.members.found.values())
-        self.observer.probed.forget(alive)
-        self.observer.reach.forget(set(self.members.found))
+        self.observer.forget(alive, set(self.members.found))
         if not self.settings.dry_run:
             await self._pay(alive)
 
