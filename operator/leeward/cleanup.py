@@ -5,6 +5,7 @@ written to a durable record first (ConfigMap `leeward-owed` in the operator's na
 deletion of the object is not held up, and it is cleaned when the cluster answers again.
 """
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -51,6 +52,7 @@ class Debts:
     pools: PoolKinds = field(default_factory=PoolKinds)
     owed: dict[str, set[ModelKey]] = field(default_factory=dict)
     loaded: bool = False
+    _saving: asyncio.Lock = field(default_factory=asyncio.Lock)  # or an older record could arrive last
 
     async def load(self) -> None:
         """Read the record once after a start."""
@@ -79,13 +81,14 @@ class Debts:
                 del self.owed[region]
 
     async def _save(self) -> None:
-        record: KubeObject = {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": OWED, "namespace": self.namespace},
-            "data": {region: json.dumps(sorted(keys)) for region, keys in self.owed.items() if keys},
-        }
-        await self.home.apply(record)
+        async with self._saving:
+            record: KubeObject = {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"name": OWED, "namespace": self.namespace},
+                "data": {region: json.dumps(sorted(keys)) for region, keys in self.owed.items() if keys},
+            }
+            await self.home.apply(record)
 
 
 async def _gone(cluster: Cluster, region: str, key: ModelKey, pools: PoolKinds) -> bool:

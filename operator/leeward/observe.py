@@ -250,6 +250,7 @@ class Observer:
             probe_failing=self.probed.failing(key, name, now, fresh),
             reach=reach,
             ready=sight.ready(key, now),
+            revision=sight.revision(key),
             load=replace(load, age_ms=load.age_ms + since) if load else None,
             api_answers=None if not sight.api_seen_ms and sight.api_error is None else sight.api_error is None,
             metrics_answer=None

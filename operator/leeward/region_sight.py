@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from leeward.adapters.objects import MODEL_LABEL, NAMESPACE_LABEL
+from leeward.adapters.objects import MODEL_LABEL, NAMESPACE_LABEL, REVISION_LABEL
 from leeward.adapters.pools.nodes import NodeSeen
 from leeward.adapters.routes import Names
 from leeward.core.snapshot import Counts, ReadyReading
@@ -37,6 +37,16 @@ class RegionSight:
         if found is None or ready is None:
             return None
         return ReadyReading(ready, found["spec"].get("replicas", 1), now_ms - self.api_seen_ms)
+
+    def revision(self, key: ModelKey) -> str | None:
+        """What the model's pods are made from: the revision that the model names, else the server's image."""
+        found = self.deployments.get(key)
+        if found is None:
+            return None
+        template = found["spec"]["template"]
+        labels = (template.get("metadata") or {}).get("labels") or {}
+        named: str | None = labels.get(REVISION_LABEL) or template["spec"]["containers"][0].get("image")
+        return named
 
 
 def by_model(bodies: Iterable[KubeObject], users_only: bool = False) -> dict[ModelKey, KubeObject]:

@@ -114,15 +114,21 @@ class Loop:
         await self.observer.look(
             self.members.found, self.store.alive(), _HURRY_SECONDS if hurried else _PATIENCE_SECONDS
         )
-        for model in list(self.store.models.values()):
-            if model.metadata.deletion_timestamp:
-                await self._remove(model)
-            else:
-                await self._tend(model)
+        await self._turns(list(self.store.models.values()))
         for (kind, key), problem in self.store.unreadable.items():
             if key not in (self.store.models if kind == ModelDeployment.KIND else self.store.regions):
                 await self.recorder.refuse(kind, key, problem)
         await self._regions()
+
+    async def _turns(self, models: list[ModelDeployment]) -> None:
+        """Each model's part of a tick: no model waits for the writes of another, or fails with it."""
+        turns = (self._remove(model) if model.metadata.deletion_timestamp else self._tend(model) for model in models)
+        ends = await asyncio.gather(*turns, return_exceptions=True)
+        failed = {model.key: end for model, end in zip(models, ends, strict=True) if isinstance(end, Exception)}
+        for key, error in failed.items():
+            log.error("a model's part of a tick failed; the next one starts afresh", model=key, exc_info=error)
+        if models and len(failed) == len(models):
+            raise RuntimeError("no model's part of the tick came to its end")
 
     async def _tend(self, model: ModelDeployment) -> None:
         """observe → assess → decide → apply → record, for one model."""

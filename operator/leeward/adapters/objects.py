@@ -9,6 +9,7 @@ from leeward.ports import Kind, KubeObject, Ref
 
 MODEL_LABEL = "leeward.dev/model"
 NAMESPACE_LABEL = "leeward.dev/namespace"
+REVISION_LABEL = "leeward.dev/revision"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 

@@ -7,6 +7,7 @@ from leeward.adapters.objects import (
     DEPLOYMENT,
     DISRUPTION_BUDGET,
     MODEL_LABEL,
+    REVISION_LABEL,
     SERVICE,
     owned,
     owner_labels,
@@ -76,7 +77,7 @@ def _pod_template(
 ) -> KubeObject:
     given = dict(model.spec.template or {"spec": _server_pod(model)})
     metadata = dict(given.get("metadata") or {})
-    revision = {"leeward.dev/revision": model.spec.model.revision} if model.spec.model.revision else {}
+    revision = {REVISION_LABEL: model.spec.model.revision} if model.spec.model.revision else {}
     labels = {
         **metadata.get("labels", {}),
         **owner_labels(model),
