@@ -12,7 +12,8 @@ COMPILE := env -u PIP_FIND_LINKS $(BIN)/pip-compile --quiet --generate-hashes --
 REQUIREMENTS = $(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); print(*$(1), sep="\n")'
 RUNTIME := p["project"]["dependencies"]
 BUILD := p["build-system"]["requires"]
-ALL := $(RUNTIME) + p["dependency-groups"]["dev"]
+PLAN := p["project"]["optional-dependencies"]["plan"]
+ALL := $(RUNTIME) + $(PLAN) + p["dependency-groups"]["dev"]
 MODELSERVER := p["dependency-groups"]["modelserver"]
 # Requirements come from standard input; the comments that say who wants a package name the file instead.
 SAY_SOURCE = sed -e 's/-r -$$/pyproject.toml/' -e '/^ *\#  *-c requirements/d'
