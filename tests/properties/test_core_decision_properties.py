@@ -222,6 +222,20 @@ def test_better_readings_never_give_a_worse_verdict(bad: list[int], data: st.Dat
     assert all(x <= y for x, y in zip(verdicts(better), verdicts(bad), strict=True))
 
 
+cut_off = st.integers(1, 50).flatmap(lambda total: st.tuples(st.integers(0, (total - 1) // 2), st.just(total)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 10**6), cut_off), min_size=3, max_size=3))
+def test_an_observer_that_is_cut_off_is_not_heard_about_others(claims: list) -> None:
+    fleet = tuple(
+        well(name, reach=(*well(name).reach, ReachReading("op-3", failing, 500, *reached)))
+        for name, (failing, reached) in zip("abc", claims, strict=True)
+    )
+    for plan in play(SPEC, MEMORY, WEIGHTS, NEXT, fleet, fleet, fleet):
+        assert {line.verdict for line in plan.regions} == {Verdict.HEALTHY}
+
+
 @settings(max_examples=60, deadline=None)
 @given(snapshots, st.permutations([0, 1, 2]))
 def test_the_order_of_readings_changes_nothing(snapshot: Snapshot, order: list[int]) -> None:
