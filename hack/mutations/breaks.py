@@ -94,15 +94,15 @@ BREAKS = (
     Break("stale readings count", "kinds.py", "    return 0 <= age_ms <= limit_ms\n", "    return True\n"),
     Break(
         "few samples count like many",
-        "kinds.py",
-        "        lower = lower_bound(tally.bad, tally.total)\n",
-        "        lower = Fraction(tally.bad, tally.total)\n",
+        "wilson.py",
+        "    distance = bad * whole - total * part\n",
+        "    distance = 10**9 * (bad * whole - total * part)\n",
     ),
     Break(
         "one sensor is enough",
         "health.py",
-        "o.kind is Kind.OUTCOME and o.bad_sensors >= 2 for o in bad",
-        "o.kind is Kind.OUTCOME and o.bad_sensors >= 1 for o in bad",
+        "o.kind is Kind.OUTCOME and o.bad_sensors >= 2 and o.proof >= PROOF for o in bad",
+        "o.kind is Kind.OUTCOME and o.bad_sensors >= 1 and o.proof >= PROOF for o in bad",
     ),
     Break(
         "one bad tick is enough",
