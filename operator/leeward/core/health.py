@@ -236,7 +236,7 @@ def shows_ready(opinions: tuple[Opinion, ...]) -> bool:
 
 def _corroborated(mine: tuple[Opinion, ...]) -> str | None:
     bad = [o for o in mine if o.level is Level.BAD]
-    if any(o.kind is Kind.OUTCOME and o.bad_sensors >= 2 and o.proof >= PROOF for o in bad):
+    if any(o.kind is Kind.OUTCOME and o.proof >= PROOF for o in bad):
         return next(o.sentence for o in bad if o.kind is Kind.OUTCOME)
     observers = {sensor for o in bad for sensor in o.sensors}
     if len(bad) >= 2 and len(observers) >= 2 and any(o.kind in USER_VISIBLE for o in bad):
