@@ -134,7 +134,7 @@ class Observer:
             return
         sight.routes, sight.deployments = by_model(routes, users_only=True), by_model(deployments)
         sight.api_seen_ms, sight.api_error = now_ms(), None
-        ready = [(found.get("status") or {}).get("readyReplicas") for found in sight.deployments.values()]
+        ready = [sight.replicas(key) for key in sight.deployments]
         if ready != sight.ready_then or time.monotonic() - sight.nodes_asked >= _NODES_SECONDS:
             sight.ready_then, sight.nodes_asked = ready, time.monotonic()
             await self._see_nodes(member, sight)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 NOT_HELD = 3
-"""Exit code of `--check` when what it checks does not hold."""
+"""Exit code when what `--check` checks does not hold, or what is asked for cannot be had."""
 
 _GAP = 3
 

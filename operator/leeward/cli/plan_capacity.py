@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
+from pydantic import TypeAdapter
 
-from leeward.cli.console import console, contents, output_option, plain, table
+from leeward.cli.console import NOT_HELD, console, contents, output_option, plain, table
 
 if TYPE_CHECKING:
     from leeward.planning.answer import Answer
 
 EXAMPLE = Path(__file__).with_name("plan-capacity.yaml")
-NO_PLACEMENT = 3
 EPILOG = """\b
 Examples:
   leeward plan-capacity --example > fleet.yaml
@@ -46,8 +46,6 @@ def plan_capacity(file: str | None, demand: float | None, seconds: float, exampl
         raise click.UsageError("--seconds: write a number above 0")
     found = _answered(_parsed(file), demand, seconds)
     if output == "json":
-        from pydantic import TypeAdapter  # noqa: PLC0415 - only here
-
         click.echo(TypeAdapter(type(found)).dump_json(found, indent=1))
     else:
         show(found)
@@ -81,7 +79,7 @@ def _answered(given: Any, demand: float | None, seconds: float) -> "Answer":
     for name in tight:
         click.echo(f"{name}: its quotas do not hold its minReplicas", err=True)
     click.echo("raise a quota there, add an offer or a region, or plan for less", err=True)
-    raise click.exceptions.Exit(NO_PLACEMENT)
+    raise click.exceptions.Exit(NOT_HELD)
 
 
 def show(found: "Answer") -> None:
