@@ -23,6 +23,11 @@ MENDED: dict[int, str] = {
     115: "a busy region was no longer excused when its metrics came late",
     617: "where few requests come, a long window told of an outage from which the region had been healed",
     775: "a failed region that a guard kept was held above its capacity, and so never got clean",
+    200055: "a surge filled a region before the rates told of it",
+    201609: "a region was full from the start, and fell for it",
+    200787: "the half of the write budget that ramps leave to others stopped the last steps home",
+    201354: "probes were lost before the region crashed: their last answers, all good, spoke against it",
+    201960: "an operator without memory that saw one entry took the others' rows for the same, under LocalFirst",
     1226: "a dead region kept its weight because all others counted as failed, though they answered",
 }
 """Seeds that broke a rule once, and what was wrong."""

@@ -6,6 +6,9 @@ what enters at each gateway, by the weights in force; it tells of a surge before
 with less is *clogged*: it is what is slow that fills it, and only its users' slowness is excused, since that is what a
 queue always looks like.
 
+A rate is counted over a window, so it tells of a surge late. A region that has just become full is *filling*, and
+excused like a busy one, as long as it would be busy if all that was counted had come since it is full.
+
 The excuse lasts as long as windows tell of that time, and longer while nobody can tell how full the region is.
 """
 
@@ -15,7 +18,7 @@ from enum import Enum
 from fractions import Fraction
 
 from leeward.core.kinds import FALL_MARGIN_MS, Kind, Level, Opinion, Rules, fresh, sound_ready
-from leeward.core.memory import RegionMemory
+from leeward.core.memory import Memory, RegionMemory
 from leeward.core.snapshot import LoadReading, Matrix, RegionReadings
 from leeward.core.spec import ModelSpec
 
@@ -24,12 +27,13 @@ BUSY_UNSEEN_MS = 300_000  # a region that was busy is taken for busy so long, if
 
 
 class Fullness(Enum):
-    """Busy with the load that was declared, or clogged with less."""
+    """Busy with the load that was declared, clogged with less, or filling: too new to tell."""
 
     UNKNOWN = "unknown"
     NO = "no"
     BUSY = "busy"
     CLOGGED = "clogged"
+    FILLING = "filling"
 
 
 EXCUSED: Mapping[Fullness, frozenset[Kind]] = {
@@ -37,18 +41,23 @@ EXCUSED: Mapping[Fullness, frozenset[Kind]] = {
     Fullness.NO: frozenset(),
     Fullness.BUSY: frozenset({Kind.LATENCY, Kind.PROBE}),
     Fullness.CLOGGED: frozenset({Kind.LATENCY}),
+    Fullness.FILLING: frozenset({Kind.LATENCY, Kind.PROBE}),
 }
 
 
 def fullness(
-    spec: ModelSpec, readings: Mapping[str, RegionReadings], weights: Matrix, rules: Rules
+    spec: ModelSpec, readings: Mapping[str, RegionReadings], memory: Memory, rules: Rules, now_ms: int
 ) -> dict[str, Fullness]:
     """How full each region is."""
-    return {name: _fullness(spec, name, readings, weights, rules) for name in readings}
+    since = {name: memory.region(name).full_since_ms for name in readings}
+    return {
+        name: _fullness(spec, name, readings, memory.weights, rules, 0 if began is None else now_ms - began)
+        for name, began in since.items()
+    }
 
 
 def _fullness(
-    spec: ModelSpec, name: str, readings: Mapping[str, RegionReadings], weights: Matrix, rules: Rules
+    spec: ModelSpec, name: str, readings: Mapping[str, RegionReadings], weights: Matrix, rules: Rules, full_ms: int
 ) -> Fullness:
     read = readings[name]
     replicas = read.ready.ready if read.ready is not None and sound_ready(read.ready, rules) else 0
@@ -56,9 +65,13 @@ def _fullness(
         return Fullness.UNKNOWN
     if not saturated(read.load, replicas * spec.capacity.concurrency_per_replica):
         return Fullness.NO
-    declared = replicas * spec.capacity.requests_per_second_per_replica
+    busy = BUSY_SHARE * replicas * spec.capacity.requests_per_second_per_replica
     load = max(read.load.requests_per_second, _sent(name, readings, weights))
-    return Fullness.BUSY if 0 < BUSY_SHARE * declared <= load else Fullness.CLOGGED
+    if 0 < busy <= load:
+        return Fullness.BUSY
+    counted_ms = rules.shortest_window_ms
+    filling = full_ms < counted_ms and busy * full_ms <= load * counted_ms
+    return Fullness.FILLING if filling else Fullness.CLOGGED
 
 
 def saturated(load: LoadReading, concurrency: int) -> bool:
@@ -73,6 +86,16 @@ def _sent(name: str, readings: Mapping[str, RegionReadings], weights: Matrix) ->
         entered = readings[entry].entry_requests_per_second if entry in readings else None
         sent += (entered or Fraction(0)) * dict(row).get(name, 0) / 100
     return sent
+
+
+def remember_fullness(past: RegionMemory, seen: Fullness, now_ms: int) -> RegionMemory:
+    """Since when it is full. What was never shown to be clogged counts as busy when it ends."""
+    filling = seen is Fullness.FILLING
+    told_no_more = past.filling and seen in (Fullness.NO, Fullness.UNKNOWN)
+    began = now_ms if past.full_since_ms is None else past.full_since_ms
+    kept = {Fullness.NO: None, Fullness.UNKNOWN: past.full_since_ms}
+    busy_ms = now_ms if seen is Fullness.BUSY or told_no_more else past.busy_ms
+    return replace(past, busy_ms=busy_ms, filling=filling, full_since_ms=kept.get(seen, began))
 
 
 def idle_ms(past: RegionMemory, now_ms: int) -> int | None:

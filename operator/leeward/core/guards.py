@@ -184,11 +184,16 @@ def correlated_write(s: Situation, move: Move) -> str | None:
 
 
 def write_budget(s: Situation, move: Move) -> str | None:
-    """So many writes an hour; half of them are left to ramps, so that small moves never keep a region out."""
+    """So many writes an hour. The second half of them is left to ramps, and to one other move in so long a time that
+    an hour has half the budget of them: small moves never keep a region out, and never stop for good.
+    """
     budget = s.spec.guards.writes_per_hour
-    mine = budget if move.ramping else -(-budget // 2)
-    spent = len(in_last_hour(s.memory.writes, s.now_ms)) >= mine
-    return "the write budget of this hour is spent" if spent and not move.unpaced else None
+    writes = in_last_hour(s.memory.writes, s.now_ms)
+    if move.unpaced or len(writes) < (budget if move.ramping else -(-budget // 2)):
+        return None
+    if len(writes) < budget and s.now_ms - max(writes, default=0) >= 2 * HOUR_MS // budget:
+        return None
+    return "the write budget of this hour is spent"
 
 
 def min_interval(s: Situation, move: Move) -> str | None:

@@ -3,7 +3,7 @@
 unknown     the observer suspects itself: it reaches fewer than half of the others, or its queries fail
 failed now  REACH down at every trusted observer, two at least, or one plus a bad kind or a failing probe
 unknown     the region is starting: it never had a ready replica, and its grace is not over
-failed now  no replica is ready, and the newest probe of every path failed (or none tells, and OUTCOME is bad)
+failed now  no replica is ready, and the newest probe of every path failed (or none in two ticks, and OUTCOME is bad)
 failed      two kinds bad, one of them user-visible, as two observers see it; or OUTCOME bad at two sensors,
             eight times at each
 failed      another region is clearly better, and OUTCOME has been bad for 60 s on 200 samples, or PROBE for 60 s
@@ -24,7 +24,7 @@ from fractions import Fraction
 
 from leeward.core import kinds, responses
 from leeward.core.fullness import Fullness, excuse, fullness, idle_ms
-from leeward.core.kinds import USER_VISIBLE, Kind, Level, Opinion, Rules
+from leeward.core.kinds import USER_VISIBLE, Kind, Level, Opinion, Rules, fresh
 from leeward.core.memory import Memory, RegionMemory
 from leeward.core.phases import OUT_OF_TRAFFIC
 from leeward.core.snapshot import Counts, RegionReadings, Snapshot
@@ -84,7 +84,7 @@ def assess(spec: ModelSpec, snapshot: Snapshot, memory: Memory, now_ms: int) -> 
         )
         for name, read in readings.items()
     }
-    full = fullness(spec, readings, memory.weights, rules)
+    full = fullness(spec, readings, memory, rules, now_ms)
     opinions = {
         r.name: excuse(
             _opinions(r, heard[r.name], memory, now_ms, rules), full[r.name], memory.region(r.name), now_ms, rules
@@ -180,7 +180,7 @@ def _assess_region(
     if suspicion is not None:
         return Assessment(region.name, Verdict.UNKNOWN, False, suspicion, score, mine)
     starting = _starting(spec, past, mine, now_ms)
-    gone = _cut_off(mine, read) or (None if starting else _crashed(mine, read))
+    gone = _cut_off(mine, read) or (None if starting else _crashed(mine, read, Rules.of(spec)))
     if gone is not None:
         return Assessment(region.name, Verdict.FAILED, True, gone, score, mine)
     if starting:
@@ -195,14 +195,14 @@ def _assess_region(
     return Assessment(region.name, *_lesser(mine, read), score, mine)
 
 
-def _crashed(mine: tuple[Opinion, ...], read: RegionReadings) -> str | None:
+def _crashed(mine: tuple[Opinion, ...], read: RegionReadings, rules: Rules) -> str | None:
     """No replica is ready, and those who ask it say the same: probes, or the gateways where there are none."""
     bad = {o.kind: o for o in mine if o.level is Level.BAD}
     if Kind.READY not in bad:
         return None
     if read.probe_failing:
         return f"{bad[Kind.READY].sentence} and probes fail"
-    unanswered = not read.probes and Kind.OUTCOME in bad
+    unanswered = not any(fresh(c.age_ms, rules.probed_ms) for c in read.probes) and Kind.OUTCOME in bad
     return f"{bad[Kind.READY].sentence}; {bad[Kind.OUTCOME].sentence}" if unanswered else None
 
 

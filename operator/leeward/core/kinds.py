@@ -106,6 +106,7 @@ class Rules:
     slowness: Bounds
     stale_scrape_ms: int
     stale_ms: int
+    probed_ms: int  # a probe is due every tick
     shortest_window_ms: int
 
     @classmethod
@@ -128,6 +129,7 @@ class Rules:
             Bounds(min(slow, slow_bad), slow_bad),
             3 * max(interval, scrape_interval_ms),
             3 * interval,
+            2 * interval,
             shortest_window_ms(scrape_interval_ms),
         )
 

@@ -55,6 +55,8 @@ class RegionMemory:
     baked_ms: int = 0  # healthy time of the ramp step since its weight arrived
     step_requests_milli: int = 0
     busy_ms: int | None = None  # when it was last full, with the load that it was declared to carry
+    full_since_ms: int | None = None  # requests wait, and nearly every slot runs
+    filling: bool = False  # full, and too new to tell with how much load
     ready_known: int | None = None  # last positive count
     demand_milli: int | None = None  # smoothed rate that enters here, in thousandths per second
     peaks_milli: tuple[int, ...] = ()  # the highest rate in each 15 s of the last 5 m, newest last

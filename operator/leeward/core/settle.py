@@ -14,7 +14,7 @@ region has no traffic: OUTCOME has no opinion then, and PROBE, READY and REACH s
 
 from dataclasses import replace
 
-from leeward.core.fullness import Fullness
+from leeward.core.fullness import remember_fullness
 from leeward.core.health import Assessment, burns, shows_ready
 from leeward.core.kinds import Kind, Level
 from leeward.core.memory import RegionMemory
@@ -34,7 +34,7 @@ def settle(spec: ModelSpec, past: RegionMemory, seen: Assessment, now_ms: int, e
         shown = Verdict.UNKNOWN
     ready = past.been_ready or shows_ready(seen.opinions)
     region = replace(
-        past,
+        remember_fullness(past, seen.fullness, now_ms),
         settled=settled,
         verdict=shown,
         votes=votes,
@@ -46,7 +46,6 @@ def settle(spec: ModelSpec, past: RegionMemory, seen: Assessment, now_ms: int, e
         outcome_bad_since_ms=_since(past.outcome_bad_since_ms, seen.level(Kind.OUTCOME) is Level.BAD, now_ms),
         probe_bad_since_ms=_since(past.probe_bad_since_ms, seen.level(Kind.PROBE) is Level.BAD, now_ms),
         burning_since_ms=_since(past.burning_since_ms, any(map(burns, seen.opinions)), now_ms),
-        busy_ms=now_ms if seen.fullness is Fullness.BUSY else past.busy_ms,
         bad_since_ms=_since(past.bad_since_ms, _turned_bad(seen), now_ms),
     )
     return _with_reason(spec, past, region, seen)

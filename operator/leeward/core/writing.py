@@ -16,6 +16,7 @@ from leeward.core.guards import Move
 from leeward.core.matrix import Rows
 from leeward.core.phases import OUT_OF_TRAFFIC, Phase
 from leeward.core.situation import Row, Situation
+from leeward.core.spec import TrafficPolicy
 from leeward.core.turns import Turn
 from leeward.core.weights import normalized, step_row
 
@@ -46,7 +47,7 @@ def rows_in_force(s: Situation) -> Rows | None:
     known = [row for row in rows.values() if row is not None]
     if not known:
         return None
-    return {entry: dict(row or _guess(entry, known)) for entry, row in rows.items()}
+    return {entry: dict(row or _guess(s, entry, known)) for entry, row in rows.items()}
 
 
 def _read(s: Situation, entry: str) -> Row | None:
@@ -54,9 +55,9 @@ def _read(s: Situation, entry: str) -> Row | None:
     return None if row is None else normalized(row, s.spec.region_names)
 
 
-def _guess(entry: str, known: list[Row]) -> Row:
-    """An entry without any row: home, if anyone sends weight there, else as the first known entry does."""
-    if any(row[entry] for row in known):
+def _guess(s: Situation, entry: str, known: list[Row]) -> Row:
+    """A row that nobody knows: home, by policy or if anyone sends weight there; else as the first known one."""
+    if s.spec.traffic.policy is TrafficPolicy.LOCAL_FIRST or any(row[entry] for row in known):
         return {name: 100 * (name == entry) for name in known[0]}
     return known[0]
 

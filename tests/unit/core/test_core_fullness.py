@@ -4,9 +4,9 @@ from fractions import Fraction
 
 import pytest
 
-from leeward.core.fullness import Fullness, excuse, fullness, saturated
+from leeward.core.fullness import Fullness, excuse, fullness, remember_fullness, saturated
 from leeward.core.kinds import Kind, Level, Opinion, Rules
-from leeward.core.memory import RegionMemory
+from leeward.core.memory import Memory, RegionMemory
 from leeward.core.snapshot import LoadReading, Matrix, ReadyReading, RegionReadings
 from leeward.core.spec import ModelSpec
 
@@ -27,23 +27,51 @@ def test_saturated_needs_a_queue_and_full_slots() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answered", "entered", "weights", "running", "age_ms", "expected"),
+    ("answered", "entered", "weights", "running", "age_ms", "full_s", "expected"),
     [
-        (6, 0, ALL_HOME, 120, 0, Fullness.BUSY),
-        (5, 5, ALL_HOME, 120, 0, Fullness.CLOGGED),
-        (5, 6, ALL_HOME, 120, 0, Fullness.BUSY),
-        (5, 11, HALF, 120, 0, Fullness.CLOGGED),
-        (5, 12, HALF, 120, 0, Fullness.BUSY),
-        (8, 8, ALL_HOME, 100, 0, Fullness.NO),
-        (8, 8, ALL_HOME, 120, 45_001, Fullness.UNKNOWN),
+        (6, 0, ALL_HOME, 120, 0, 90, Fullness.BUSY),
+        (6, 0, ALL_HOME, 120, 0, 0, Fullness.BUSY),
+        (5, 5, ALL_HOME, 120, 0, 90, Fullness.CLOGGED),
+        (5, 6, ALL_HOME, 120, 0, 90, Fullness.BUSY),
+        (5, 11, HALF, 120, 0, 90, Fullness.CLOGGED),
+        (5, 12, HALF, 120, 0, 90, Fullness.BUSY),
+        (0, 0, ALL_HOME, 120, 0, 0, Fullness.FILLING),
+        (5, 0, ALL_HOME, 120, 0, 75, Fullness.FILLING),  # all of 450 requests in 75 s are 6 in a second
+        (5, 0, ALL_HOME, 120, 0, 76, Fullness.CLOGGED),
+        (1, 0, ALL_HOME, 120, 0, 15, Fullness.FILLING),
+        (1, 0, ALL_HOME, 120, 0, 16, Fullness.CLOGGED),
+        (8, 8, ALL_HOME, 100, 0, 90, Fullness.NO),
+        (8, 8, ALL_HOME, 120, 45_001, 90, Fullness.UNKNOWN),
     ],
 )
 def test_busy_is_full_with_three_quarters_of_what_was_declared(
-    answered: int, entered: int, weights: Matrix, running: int, age_ms: int, expected: Fullness
+    answered: int, entered: int, weights: Matrix, running: int, age_ms: int, full_s: int, expected: Fullness
 ) -> None:
     load = LoadReading(Fraction(answered), running, 3, age_ms)
     a = RegionReadings("a", ready=ReadyReading(2, 2, 0), load=load, entry_requests_per_second=Fraction(entered))
-    assert fullness(SPEC, {"a": a, "b": RegionReadings("b")}, weights, RULES)["a"] is expected
+    memory = Memory({"a": RegionMemory(full_since_ms=1_000_000 - 1000 * full_s)}, weights)
+    assert fullness(SPEC, {"a": a, "b": RegionReadings("b")}, memory, RULES, 1_000_000)["a"] is expected
+
+
+@pytest.mark.parametrize(
+    ("seen", "busy_s", "full_since_s"),
+    [
+        ((Fullness.FILLING, Fullness.FILLING), None, 0),
+        ((Fullness.FILLING, Fullness.NO), 5, None),  # it may have been busy, and nothing has shown otherwise
+        ((Fullness.FILLING, Fullness.UNKNOWN), 5, 0),
+        ((Fullness.FILLING, Fullness.CLOGGED, Fullness.NO), None, None),
+        ((Fullness.BUSY, Fullness.BUSY, Fullness.NO), 5, None),
+        ((Fullness.NO, Fullness.FILLING), None, 5),
+    ],
+)
+def test_what_was_filling_counts_as_busy_when_it_ends(
+    seen: tuple[Fullness, ...], busy_s: int | None, full_since_s: int | None
+) -> None:
+    past = RegionMemory()
+    for tick, full in enumerate(seen):
+        past = remember_fullness(past, full, 5_000 * tick)
+    assert past.busy_ms == (None if busy_s is None else 1000 * busy_s)
+    assert past.full_since_ms == (None if full_since_s is None else 1000 * full_since_s)
 
 
 SLOW = tuple(Opinion(kind, Level.BAD, Fraction(0), False, "slow") for kind in (Kind.LATENCY, Kind.PROBE))
@@ -54,6 +82,7 @@ ERRORS = Opinion(Kind.OUTCOME, Level.BAD, Fraction(0), False, "errors")
     ("full", "idle_ms", "left_bad"),
     [
         (Fullness.BUSY, None, ()),
+        (Fullness.FILLING, None, ()),
         (Fullness.CLOGGED, None, (Kind.LATENCY, Kind.PROBE)),
         (Fullness.NO, None, (Kind.LATENCY, Kind.PROBE)),
         (Fullness.NO, 105_000, ()),

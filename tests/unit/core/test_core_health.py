@@ -26,6 +26,12 @@ def first(a: RegionReadings, memory: Memory = KNOWN, **changes: object) -> Asses
     return assess(SPEC, seen(a, well("b"), well("c"), **changes), memory, NOW)["a"]
 
 
+def gone(name: str, probed_ms: int) -> RegionReadings:
+    """Crashed, and the newest probe was good, so long ago."""
+    probes = (counts("direct", 0, 30, probed_ms), counts("via", 0, 30, probed_ms))
+    return replace(crashed(name), probes=probes, probe_failing=False)
+
+
 @pytest.mark.parametrize(
     ("case", "readings", "verdict", "definitive"),
     [
@@ -40,6 +46,8 @@ def first(a: RegionReadings, memory: Memory = KNOWN, **changes: object) -> Asses
         ("crashed", crashed("a"), "failed", True),
         ("no replica, but probes succeed", well("a", ready=ReadyReading(0, 4, 0)), "degraded", False),
         ("no replica, nothing else", RegionReadings("a", ready=ReadyReading(0, 4, 0)), "unknown", False),
+        ("no replica, responses bad, a probe of late was good", gone("a", probed_ms=10_000), "failed", False),
+        ("no replica, responses bad, no probe for two ticks", gone("a", probed_ms=10_001), "failed", True),
         ("errors at entry and engine", gray("a"), "failed", False),
         ("errors at one sensor", well("a", outcomes=BAD_OUTCOME_AT_ENTRY), "degraded", False),
         ("one sensor, bad probes", well("a", outcomes=BAD_OUTCOME_AT_ENTRY, probes=BAD_PROBES), "failed", False),

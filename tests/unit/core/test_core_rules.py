@@ -17,7 +17,7 @@ from leeward.core.plan import Plan
 from leeward.core.responses import outcome, probe
 from leeward.core.situation import survey
 from leeward.core.snapshot import Counts, Pin, RegionReadings, Tally
-from leeward.core.spec import CapacitySpec, GuardLimits, ModelSpec
+from leeward.core.spec import CapacitySpec, GuardLimits, ModelSpec, TrafficPolicy
 from leeward.core.verdict import Verdict
 
 SPEC = three_regions(traffic=shares_policy())
@@ -222,6 +222,10 @@ def test_half_of_the_write_budget_is_left_to_ramps() -> None:
     worn = replace(memory, writes=tuple(now - 60_000 for _ in range(20)))
     snapshot = seen(*map(well, "abc"), weights=weights)
     assert "write budget" in decide(changed, snapshot, worn, now + 10_000).reason
+    assert "write budget" in decide(changed, snapshot, worn, now + 119_999).reason
+    assert decide(changed, snapshot, worn, now + 120_000).write_weights  # 180 s: so long that an hour has 20 of them
+    spent = replace(worn, writes=worn.writes * 2)
+    assert "write budget" in decide(changed, snapshot, spent, now + 120_000).reason
     back = replace(worn.region("a"), phase=Phase.RECOVERING, step=3)
     ramping = replace(worn, regions={**worn.regions, "a": back})
     assert decide(changed, snapshot, ramping, now + 10_000).write_weights
@@ -248,3 +252,17 @@ def test_a_single_entry_that_cannot_get_through_tells_of_the_way_not_of_the_regi
     assert (last.regions[0].verdict, last.regions[0].phase) == (Verdict.DEGRADED, "active")
     two = replace(way, outcomes=(*way.outcomes, counts("c", 300, 300)))
     assert plans(ROOMY, *[(two, well("b"), well("c"))] * 2)[-1].regions[0].phase == "drained"
+
+
+def test_a_row_that_nobody_knows_is_taken_for_home_where_users_are_served_at_home() -> None:
+    """Taken for the same as the only row that was read, the others would be written so by the next write to all."""
+    home = (("a", 100), ("b", 0), ("c", 0))
+    local = replace(ROOMY, traffic=replace(ROOMY.traffic, policy=TrafficPolicy.LOCAL_FIRST))
+    plan = decide(local, seen(*map(well, "abc"), weights=(("a", home),)), Memory(), NOW)
+    assert plan.weights == (
+        ("a", home),
+        ("b", (("a", 0), ("b", 100), ("c", 0))),
+        ("c", (("a", 0), ("b", 0), ("c", 100))),
+    )
+    shares = decide(ROOMY, seen(*map(well, "abc"), weights=(("a", home),)), Memory(), NOW)
+    assert shares.weights == tuple((entry, home) for entry in "abc")
