@@ -99,7 +99,7 @@ class Observer:
 
     def crashed(self) -> int:
         """In how many regions that are eagerly probed no replica is ready and every path's newest probe failed."""
-        now, fresh = now_ms(), self._fresh_ms
+        now, fresh = now_ms(), self._probed_ms
         return sum(
             self._sight(name).replicas(key) == 0 and self.probed.failing(key, name, now, fresh) is True
             for key, names in self.eager.items()
@@ -118,6 +118,11 @@ class Observer:
     def _fresh_ms(self) -> int:
         """How old an answer may be before it tells no more."""
         return round(3 * self.settings.interval * 1000)
+
+    @property
+    def _probed_ms(self) -> int:
+        """The same for a path's newest probe: one is due every tick, and a path that is cut off has none."""
+        return round(2 * self.settings.interval * 1000)
 
     async def close(self) -> None:
         for task in self._tasks.values():
@@ -247,7 +252,7 @@ class Observer:
             outcomes=self._outcomes(key, name, names, now),
             latency=aged(mine.latencies.get(key) if mine else None, since),
             probes=self.probed.counts(key, name, now),
-            probe_failing=self.probed.failing(key, name, now, fresh),
+            probe_failing=self.probed.failing(key, name, now, self._probed_ms),
             reach=reach,
             ready=sight.ready(key, now),
             revision=sight.revision(key),

@@ -177,10 +177,9 @@ def _start_return(s: Situation, turn: Turn) -> None:
     ready = [name for name in s.spec.region_names if _may_return(s, turn.regions[name])]
     for name in sorted(ready, key=lambda n: (turn.regions[n].phase_since_ms, n)):
         objection = guards.first_objection(guards.RETURN_GUARDS, s, name)
-        if objection is None and not any(r.phase is Phase.RECOVERING for r in turn.regions.values()):
-            _to_step(s, turn, name, 0, Trigger.CLEAN)
-        elif objection is not None:
-            turn.waiting[name] = objection
+        if objection is None:
+            return _to_step(s, turn, name, 0, Trigger.CLEAN)
+        turn.waiting[name] = objection
 
 
 def _last_resort(s: Situation, turn: Turn) -> None:

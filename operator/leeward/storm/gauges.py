@@ -49,13 +49,10 @@ class Series:
         last = bisect_right(self.times, newest_ms) - 1
         return now_ms - self.times[last] if last >= 0 else None
 
-    def rate(self, now_ms: int, newest_ms: int, window: int) -> float | None:
-        """Requests/s over one window."""
-        last = bisect_right(self.times, newest_ms) - 1
-        first = bisect_left(self.times, now_ms - window, 0, max(0, last))
-        if first >= last:
-            return None
-        return 1000 * (self.total[last] - self.total[first]) / (self.times[last] - self.times[first])
+    def rate(self, now_ms: int, newest_ms: int, window: int, scrape_ms: int) -> float | None:
+        """Requests/s over one window; a series younger than that reads low, as in PromQL."""
+        found = self.increases(now_ms, newest_ms, (window,), scrape_ms)
+        return 1000 * found[0][2] / window if found else None
 
 
 @dataclass(slots=True)

@@ -48,7 +48,7 @@ class Sight:
         fleet = scenario.fleet
         self.world, self.gauges, self.home = world, gauges, home
         self.names = [region.name for region in fleet.regions]
-        self.size, self.fresh_ms = world.size, 3 * fleet.interval_ms
+        self.size, self.fresh_ms, self.probed_ms = world.size, 3 * fleet.interval_ms, 2 * fleet.interval_ms
         shortest = max(30_000, 6 * fleet.scrape_interval_ms)
         self.windows = (shortest, *(w for w in (60_000, 300_000, 900_000) if w > shortest))
         self.reach = ReachBook(home=self.names[home])
@@ -119,8 +119,9 @@ class Sight:
             if seen is not None:
                 entries[serving] = seen
         age = kept.engine.age_ms(now, newest)
-        rate = kept.engine.rate(now, newest, self.windows[0])
-        entered = kept.entered.rate(now, newest, self.windows[0])
+        scrape_ms = self.world.fleet.scrape_interval_ms
+        rate = kept.engine.rate(now, newest, self.windows[0], scrape_ms)
+        entered = kept.entered.rate(now, newest, self.windows[0], scrape_ms)
         self.metrics[region] = Metrics(
             now,
             entries,
@@ -207,7 +208,7 @@ class Sight:
             if probes.times:
                 age = now - probes.times[-1]
                 counts.append(Counts(path, tuple([Tally(*w) for w in probes.windows(now, self.windows)]), age))
-                if age <= self.fresh_ms:
+                if age <= self.probed_ms:
                     newest.append(probes.newest_bad())
         return tuple(counts), all(newest) if newest else None
 
