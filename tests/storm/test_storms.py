@@ -28,6 +28,8 @@ MENDED: dict[int, str] = {
     200787: "the half of the write budget that ramps leave to others stopped the last steps home",
     201354: "probes were lost before the region crashed: their last answers, all good, spoke against it",
     201960: "an operator without memory that saw one entry took the others' rows for the same, under LocalFirst",
+    210510: "a path through a lost entry had no newer probe, and its last, a good one, spoke for a crashed region",
+    212868: "the only region in traffic ailed under all the load, and the others waited for its ramp to end",
     1226: "a dead region kept its weight because all others counted as failed, though they answered",
 }
 """Seeds that broke a rule once, and what was wrong."""

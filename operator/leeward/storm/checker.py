@@ -106,7 +106,8 @@ class Checker:
             self.falls.append(new.at_ms)
         truth = self.truth
         lookback = self._lookback_ms(region)
-        if new.at_ms - truth.ill_until_ms[region] <= lookback or truth.lied_about_ms[region] >= LIE_MS:
+        wrong_ms = max(truth.ill_until_ms[region], truth.full_unseen_ms[region])
+        if new.at_ms - wrong_ms <= lookback or truth.lied_about_ms[region] >= LIE_MS:
             return None
         return f"{self.names[region]} was taken out though nothing is wrong with it: {new.reason}"
 

@@ -27,6 +27,7 @@ class Truth:
     well_ms: list[int | None] = field(default_factory=list)  # serves as it should, and can be seen to
     open_ms: list[int | None] = field(default_factory=list)  # its API server takes writes
     ill_until_ms: list[int] = field(default_factory=list)
+    full_unseen_ms: list[int] = field(default_factory=list)  # requests waited, and no metrics told of the load
     lied_about_ms: list[int] = field(default_factory=list)  # how long a sensor has called it bad
     blurred_until_ms: int = -1  # some sensor is not to be trusted
     demand_moved_ms: int = 0  # users or replicas have just changed
@@ -38,7 +39,8 @@ class Truth:
         size = self.world.size
         self.gone_ms, self.dark_ms = [None] * size, [None] * size
         self.well_ms, self.open_ms = [0] * size, [0] * size
-        self.ill_until_ms, self.lied_about_ms = [-1_000_000] * size, [0] * size
+        self.ill_until_ms, self.full_unseen_ms = [-1_000_000] * size, [-1_000_000] * size
+        self.lied_about_ms = [0] * size
 
     def look(self) -> None:
         """Take in this moment."""
@@ -51,6 +53,8 @@ class Truth:
             ill = region in sky.ill or gone
             if ill:
                 self.ill_until_ms[region] = now
+            if sky.metrics_gone[region] and world.engines[region].queue > 0:
+                self.full_unseen_ms[region] = now
             seen = not (ill or sky.metrics_gone[region] or sky.api_dead[region] or region in sky.evacuated)
             apart = any(region in pair for pair in sky.broken)
             taking = not (sky.cut[region] or sky.api_dead[region] or sky.operator_cut or apart)
