@@ -29,11 +29,15 @@ _DOWN_SECONDS = 60.0
 
 @dataclass
 class Outcomes:
-    """What became of the writes: how many were done, and which regions could not be written and why."""
+    """What became of the writes: how many were done, and which regions could not be written and why.
+
+    `routes` are users routes as they were taken, by entry.
+    """
 
     written: list[str] = field(default_factory=list)
     failed: dict[str, PortError] = field(default_factory=dict)
     placed: dict[str, provision.Placement] = field(default_factory=dict)
+    routes: dict[str, KubeObject] = field(default_factory=dict)
 
     @property
     def unsettled(self) -> bool:
@@ -222,7 +226,7 @@ async def _align(
 
 async def _write(cluster: Cluster, body: KubeObject, region: str, outcomes: Outcomes) -> None:
     try:
-        await cluster.apply(body)
+        outcomes.routes[region] = await cluster.apply(body)
     except PortError as error:
         outcomes.failed[region] = error
         log.warning("weights could not be written", region=region, error=str(error), remedy=error.remedy)

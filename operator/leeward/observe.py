@@ -131,13 +131,15 @@ class Observer:
 
     async def _see_cluster(self, member: Member, sight: RegionSight) -> None:
         assert member.cluster is not None
+        asked = time.monotonic()
         try:
             routes = await member.cluster.find(ROUTE, labels=_OURS)
             deployments = await member.cluster.find(DEPLOYMENT, labels=_OURS)
         except PortError as error:
             sight.api_error = error
             return
-        sight.routes, sight.deployments = by_model(routes, users_only=True), by_model(deployments)
+        sight.take_routes(by_model(routes, users_only=True), asked)
+        sight.deployments = by_model(deployments)
         sight.api_seen_ms, sight.api_error = now_ms(), None
         ready = [sight.replicas(key) for key in sight.deployments]
         if ready != sight.ready_then or time.monotonic() - sight.nodes_asked >= _NODES_SECONDS:
@@ -211,6 +213,11 @@ class Observer:
         return {
             name: self.regions[name].routes[key] for name in self.answering(names) if key in self.regions[name].routes
         }
+
+    def wrote(self, key: ModelKey, taken: Mapping[str, KubeObject]) -> None:
+        """Users routes of a model as they were just written, by entry: answers to older questions are out of date."""
+        for name, route in taken.items():
+            self._sight(name).wrote_route(key, route, time.monotonic())
 
     def open_everywhere(self, key: ModelKey, names: Iterable[str]) -> bool:
         """Has every region that answers a users route of the model?"""

@@ -16,6 +16,7 @@ class RegionSight:
     """What is known of one region, and since when. `error` fields hold the last failure, None after a success."""
 
     routes: dict[ModelKey, KubeObject] = field(default_factory=dict)
+    routes_written: dict[ModelKey, float] = field(default_factory=dict)  # monotonic seconds
     deployments: dict[ModelKey, KubeObject] = field(default_factory=dict)
     nodes: tuple[NodeSeen, ...] | None = None  # None: not seen yet
     nodes_asked: float = -math.inf  # monotonic seconds
@@ -25,6 +26,16 @@ class RegionSight:
     metrics: MetricsSeen | None = None
     metrics_seen_ms: int = 0
     metrics_error: PortError | None = None
+
+    def take_routes(self, found: dict[ModelKey, KubeObject], asked: float) -> None:
+        """Routes as they were when somebody `asked`; those that we have written since stay as written."""
+        newer = {key for key, written in self.routes_written.items() if written >= asked}
+        kept = {key: route for key, route in self.routes.items() if key in newer}
+        self.routes, self.routes_written = found | kept, {key: self.routes_written[key] for key in newer}
+
+    def wrote_route(self, key: ModelKey, route: KubeObject, now: float) -> None:
+        """Our own write was taken."""
+        self.routes[key], self.routes_written[key] = route, now
 
     def replicas(self, key: ModelKey) -> int | None:
         """Ready replicas of a model; None where its Deployment has not been seen."""

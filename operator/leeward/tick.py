@@ -180,7 +180,9 @@ class Loop:
         task = apply.Task(model, self.members.found, plan, sized, reachable, self.registry)
         failed: dict[str, PortError] = {}
         if known.serving and not spec.frozen:
-            failed = (await apply.write_weights(task, self.observer.routes(model_key(model), spec.region_names))).failed
+            written = await apply.write_weights(task, self.observer.routes(model_key(model), spec.region_names))
+            self.observer.wrote(model_key(model), written.routes)
+            failed = written.failed
         mark = (
             model.metadata.generation,
             tuple((line.name, line.replicas, sized[line.name]) for line in plan.regions),

@@ -172,7 +172,9 @@ def _notes(
     paced = objection is not None and objection == guards.min_interval(s, proposal.move)
     lasting = telling.standing(s, turn, None if paced else objection, outlook)
     lasting += [
-        Note("Drift", entry, f"entry {entry} does not hold what was decided: it is written again", True)
+        Note("RouteMissing", entry, f"entry {entry} has no route: it is written", False)
+        if s.rows[entry] is None
+        else Note("Drift", entry, f"entry {entry} does not hold what was decided: it is written again", True)
         for entry in proposal.drifted
     ]
     new, told = telling.not_yet_told(lasting, before.told)

@@ -149,7 +149,11 @@ def _reasons(
     renewed = [entry for entry in drifted if _is_new(s, entry)]
     if renewed:
         reasons.append(f"regions have come or gone: entry {', '.join(renewed)} is written anew")
-    reasons += [f"entry {entry} does not hold what was decided" for entry in drifted if entry not in renewed]
+    reasons += [
+        f"entry {entry} has no route" if s.rows[entry] is None else f"entry {entry} does not hold what was decided"
+        for entry in drifted
+        if entry not in renewed
+    ]
     moving = [e for e in rows if s.rows[e] is not None and e not in drifted and rows[e] != s.rows[e]]
     if moving and not gone:
         goal = "what a person has pinned" if set(moving) <= set(pinned) else "its target"

@@ -23,7 +23,7 @@ from leeward.replay.decision import Decision
 from leeward.replay.explanation import holding
 from leeward.replay.world import Stage, World
 
-NO_REASON_TO_HOLD = frozenset({"Strained", "Shortage", "Drift"})
+NO_REASON_TO_HOLD = frozenset({"Strained", "Shortage", "Drift", "RouteMissing"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ def test_a_route_that_is_gone_is_written_again() -> None:
     memory, weights, now = settled_fleet(SPEC)
     plan = decide(SPEC, seen(*map(well, "abc"), weights=weights[:2]), memory, now)
     assert plan.write_weights
-    assert [note.kind for note in plan.notes] == ["WeightsChanged", "Drift"]
+    assert [note.kind for note in plan.notes] == ["WeightsChanged", "RouteMissing"]
 
 
 def test_drift_is_put_back_without_a_further_step() -> None:

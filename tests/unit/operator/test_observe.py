@@ -93,3 +93,13 @@ def test_only_the_users_route_is_kept_of_a_models_routes() -> None:
     ]
     assert set(by_model(bodies)) == {KEY}
     assert by_model(bodies, users_only=True)[KEY]["metadata"]["name"] == "m-users"
+
+
+def test_what_was_asked_before_our_own_write_does_not_overrule_it() -> None:
+    sight = RegionSight(routes={KEY: {"row": "old"}})
+    sight.wrote_route(KEY, {"row": "new"}, now=10.0)
+    sight.take_routes({KEY: {"row": "old"}}, asked=9.9)
+    assert sight.routes == {KEY: {"row": "new"}}
+    sight.take_routes({KEY: {"row": "edited"}}, asked=10.1)
+    sight.take_routes({}, asked=9.9)
+    assert sight.routes == {}
