@@ -10,7 +10,7 @@ from seen import Run, everywhere, weights
 from localfleet import faults
 from localfleet.bootstrap import wait_for
 from localfleet.demo.__main__ import concurrency_limit, users_load
-from localfleet.demo.measure import Figures, Played, figures
+from localfleet.demo.measure import Figures, Played, as_before, figures
 from localfleet.demo.stage import Operator, Stage
 from localfleet.demo.watch import Watch
 
@@ -42,7 +42,7 @@ def test_regions_fail_at_random_and_users_hardly_notice(
 async def _storm(stage: Stage, operator: Operator, chance: random.Random) -> list[Figures]:
     stop, load, watch = asyncio.Event(), users_load(stage.fleet, 24, chance.randrange(1000)), Watch(stage, operator)
     tasks = [asyncio.create_task(load.run(stop)), asyncio.create_task(watch.run(stop))]
-    before = await weights(stage, stage.fleet.regions[0].name)
+    home = {"": await weights(stage, stage.fleet.regions[0].name)}
     found = []
     try:
         for number in range(ROUNDS):
@@ -54,7 +54,7 @@ async def _storm(stage: Stage, operator: Operator, chance: random.Random) -> lis
             await asyncio.sleep(FAULT_SECONDS)
             healed = time.time()
             await faults.heal(region)
-            await wait_for("the way back", lambda: everywhere(stage, lambda row: row == before), 240)
+            await wait_for("the way back", lambda: everywhere(stage, lambda row: as_before({"": row}, home)), 240)
             played = Played(number, how, region.name, True, began, fault, healed, time.time())
             found.append(figures(played, load.records, watch.samples, watch.sayings, concurrency_limit()))
     finally:

@@ -5,9 +5,10 @@ objective. Requests in flight when a link is cut are lost whatever anyone does, 
 bound that rate × duration gives. `None` means that it did not happen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from leeward.core.writing import DEAD_BAND
 from localfleet.demo.watch import Sample, Saying
 from localfleet.load.records import Record
 
@@ -121,6 +122,15 @@ def _drained(played: Played, samples: Sequence[Sample]) -> float | None:
     return None
 
 
+def as_before(rows: Mapping[str, Mapping[str, int]], before: Mapping[str, Mapping[str, int]]) -> bool:
+    """The same rows, but for differences that Leeward takes for no reason to write."""
+    return rows.keys() == before.keys() and all(
+        abs(row.get(name, 0) - weight) < DEAD_BAND
+        for entry, row in rows.items()
+        for name, weight in before[entry].items()
+    )
+
+
 def _failback(played: Played, samples: Sequence[Sample]) -> float | None:
     """From the healing until every entry holds what it held before the fault; None when none had moved."""
     before = next((sample.weights for sample in reversed(samples) if sample.t < played.fault), None)
@@ -129,7 +139,7 @@ def _failback(played: Played, samples: Sequence[Sample]) -> float | None:
         return None
     last = None
     for sample in reversed([sample for sample in samples if sample.t >= played.healed]):
-        if sample.weights != before:
+        if not as_before(sample.weights, before):
             break
         last = sample.t
     return _since(last, played.healed)

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from leeward.waiting import first_of
 from localfleet import faults
-from localfleet.demo.measure import Figures, Played, figures
+from localfleet.demo.measure import Figures, Played, as_before, figures
 from localfleet.demo.scenes import Scene
 from localfleet.demo.stage import Stage
 from localfleet.demo.watch import Watch
@@ -69,11 +69,11 @@ class Player:
         )
 
     async def _await_return(self, before: dict[str, dict[str, int]], seconds: float) -> None:
-        """Until every entry holds what it held before, or time is up; then a little longer."""
+        """Until every entry holds about what it held before, or time is up; then a little longer."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not self.stop.is_set():
             await self._tell_for(1.0)
-            if self.watch.samples[-1].weights == before:
+            if as_before(self.watch.samples[-1].weights, before):
                 break
         await self._tell_for(4.0)
 

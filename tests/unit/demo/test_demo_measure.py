@@ -1,6 +1,8 @@
 """Figures of a scene, from made-up records and samples."""
 
-from localfleet.demo.measure import Played, figures
+import pytest
+
+from localfleet.demo.measure import Played, as_before, figures
 from localfleet.demo.watch import Sample, Saying
 from localfleet.load.records import Record
 
@@ -67,3 +69,18 @@ def test_good_again_means_from_then_on() -> None:
 def test_what_is_bad_until_the_healing_is_not_good_again() -> None:
     records = [record(10 + n / 10, good=n % 10 != 0) for n in range(600)]
     assert measured(records, SAMPLES).good_again_seconds is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "same"),
+    [
+        ({"a": {"a": 34, "b": 66}}, True),
+        ({"a": {"a": 33, "b": 67}}, True),
+        ({"a": {"a": 32, "b": 68}}, False),
+        ({"a": {"b": 100}}, False),
+        ({}, False),
+        ({"a": {"a": 34, "b": 66}, "b": {"a": 34, "b": 66}}, False),
+    ],
+)
+def test_rows_are_as_before_up_to_what_is_no_reason_to_write(rows: dict[str, dict[str, int]], same: bool) -> None:
+    assert as_before(rows, {"a": {"a": 34, "b": 66}}) is same
