@@ -1,4 +1,4 @@
-"""`hack/bench-core`: all figures of the core as JSON with medians, and as a table."""
+"""`hack/bench-core`: all figures of the core as JSON with medians, as tables, and as a picture."""
 
 import json
 import multiprocessing
@@ -15,7 +15,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from corebench import tables
+from corebench import plots, tables
 from corebench.ticks import TickFigures, measure
 from leeward.core.spec import TrafficPolicy
 from leeward.storm.campaign import run_one, scenario_of
@@ -51,6 +51,7 @@ def main(storms: int, quiet_hours: int, ticks: int, large: bool, jobs: int, out:
     text = tables.markdown(found)
     (out / f"core-{found['date']}.json").write_text(json.dumps(found, indent=1) + "\n")
     (out / f"core-{found['date']}.md").write_text(text)
+    plots.draw(found, out / f"core-{found['date']}.png")
     console.print(text, markup=False)
 
 
