@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from leeward.storm.clusters import Clusters, Landed
 from leeward.storm.liveness import shares_wanted
-from leeward.storm.scenario import FleetShape, Scenario
+from leeward.storm.scenario import Scenario
 from leeward.storm.trace import Decided, Violation
 from leeward.storm.truth import Truth
 from leeward.storm.world import World
@@ -117,7 +117,7 @@ class Checker:
         if self.world.engines[region].rate / self.world.size < MANY_PER_SECOND:
             return LOOKBACK_QUIET_MS
         late = max(self.world.sky.metrics_late_ms)
-        return _shortest_window_ms(fleet) + fleet.scrape_interval_ms + 3 * fleet.interval_ms + late
+        return fleet.shortest_window_ms + fleet.scrape_interval_ms + 3 * fleet.interval_ms + late
 
     def _dark_gain(self, region: int, new: Decided, before: Decided) -> str | None:
         since = self.truth.dark_ms[region]
@@ -164,7 +164,7 @@ class Checker:
         """Leeward can know demand and capacity: rates that miss a part of their window read low."""
         if settled_ms is None:
             settled_ms = max(
-                SETTLED_MS, _shortest_window_ms(self.scenario.fleet) + self.scenario.fleet.scrape_interval_ms
+                SETTLED_MS, self.scenario.fleet.shortest_window_ms + self.scenario.fleet.scrape_interval_ms
             )
         now, truth = self.world.now_ms, self.truth
         return now - max(truth.blurred_until_ms, truth.demand_moved_ms, truth.frozen_until_ms) > settled_ms
@@ -272,11 +272,6 @@ class Checker:
         if sentence is not None and (rule, where) not in self._told:
             self._told.add((rule, where))
             self.violations.append(Violation(self.world.now_ms, rule, sentence))
-
-
-def _shortest_window_ms(fleet: FleetShape) -> int:
-    """The shortest window that anything is counted over."""
-    return max(30_000, 6 * fleet.scrape_interval_ms)
 
 
 def _unsound(row: tuple[int, ...], size: int) -> str | None:

@@ -124,6 +124,11 @@ class FleetShape:
     flap_penalty_resume: int = 750
     scale_down_after_ms: int = 900_000
 
+    @property
+    def shortest_window_ms(self) -> int:
+        """The shortest window that anything is counted over."""
+        return max(30_000, 6 * self.scrape_interval_ms)
+
 
 @dataclass(frozen=True, slots=True)
 class Weather:

@@ -49,7 +49,7 @@ class Sight:
         self.world, self.gauges, self.home = world, gauges, home
         self.names = [region.name for region in fleet.regions]
         self.size, self.fresh_ms, self.probed_ms = world.size, 3 * fleet.interval_ms, 2 * fleet.interval_ms
-        shortest = max(30_000, 6 * fleet.scrape_interval_ms)
+        shortest = fleet.shortest_window_ms
         self.windows = (shortest, *(w for w in (60_000, 300_000, 900_000) if w > shortest))
         self.reach = ReachBook(home=self.names[home])
         self.probes = [(Probes(), Probes()) for _ in range(self.size)]
