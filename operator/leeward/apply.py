@@ -16,11 +16,11 @@ import structlog
 from leeward import provision
 from leeward.adapters import routes, workload
 from leeward.adapters.members import Member
-from leeward.adapters.objects import OWNED_KINDS, ROUTE, differs, labels_of, ref_of
+from leeward.adapters.objects import DEPLOYMENT, OWNED_KINDS, ROUTE, differs, labels_of, ref_of
 from leeward.adapters.pools import PoolKinds, Registry
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
-from leeward.core.plan import Plan
+from leeward.core.plan import Plan, RegionPlan
 from leeward.ports import Cluster, Conflict, Denied, KindMissing, KubeObject, ModelKey, PortError, Ref
 
 log = structlog.get_logger("apply")
@@ -151,7 +151,7 @@ async def _ensure_serving(task: Task, name: str, outcomes: Outcomes) -> bool | N
     line = next(row for row in task.plan.regions if row.name == name)
     entry = next(row for row in task.model.spec.regions if row.name == name)
     try:
-        pods = await _placed_pods(task, name, line.replicas, outcomes)
+        pods = await _placed_pods(task, line, outcomes)
         wanted = [
             *pods,
             *routes.serve_objects(task.model, member.region, task.sized.get(name) or entry.replicas.min),
@@ -164,21 +164,36 @@ async def _ensure_serving(task: Task, name: str, outcomes: Outcomes) -> bool | N
     return routes.accepted(live.get((ROUTE.kind, serve)))
 
 
-async def _placed_pods(task: Task, name: str, replicas: int, outcomes: Outcomes) -> list[KubeObject]:
+async def _placed_pods(task: Task, line: RegionPlan, outcomes: Outcomes) -> list[KubeObject]:
     """Order the region's nodes; returns the pods' objects. Without nodes, pods that exist keep their place.
 
     Raises:
         PortError: the cluster does not answer, or there are neither pools nor pods yet.
     """
-    placement, written = await provision.Provider(task.registry, task.members).provide(task.model, name, replicas)
+    name = line.name
+    placement, written = await provision.Provider(task.registry, task.members).provide(task.model, line)
     outcomes.placed[name] = placement
     outcomes.written += [f"{name} {each}" for each in written]
     if placement.error and not placement.deployment:
         raise placement.error
     objects = workload.workload_objects(
-        task.model, task.members[name].region, replicas, placement.node_labels, placement.taints
+        task.model, task.members[name].region, line.replicas, placement.node_labels, placement.taints
     )
+    if line.standby and not placement.keeps_nodes:
+        objects.append(workload.standby_object(task.model, line.standby, placement.node_labels, placement.taints))
+    else:
+        await _drop_placeholders(task, name, outcomes)
     return workload.placed_as(objects, placement.deployment) if placement.error and placement.deployment else objects
+
+
+async def _drop_placeholders(task: Task, name: str, outcomes: Outcomes) -> None:
+    cluster = task.members[name].cluster
+    assert cluster is not None
+    ref = Ref(DEPLOYMENT, task.model.metadata.namespace or "", workload.standby_name(task.model))
+    found = await cluster.read(ref)
+    if found is not None and not found["metadata"].get("deletionTimestamp"):
+        await cluster.delete(ref, uid=found["metadata"]["uid"])
+        outcomes.written.append(f"{name} {ref} (removed)")
 
 
 async def _ensure_users(task: Task, name: str, outcomes: Outcomes) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from leeward.adapters.members import Member
-from leeward.adapters.objects import DEPLOYMENT, MANAGED_BY, NODE, ROUTE
+from leeward.adapters.objects import COMPONENT_LABEL, DEPLOYMENT, MANAGED_BY, MODEL_SERVER, NODE, ROUTE
 from leeward.adapters.pools.nodes import NodeSeen, node_seen
 from leeward.adapters.routes import read_row
 from leeward.api.modeldeployment import ModelDeployment
@@ -134,7 +134,7 @@ class Observer:
         asked = time.monotonic()
         try:
             routes = await member.cluster.find(ROUTE, labels=_OURS)
-            deployments = await member.cluster.find(DEPLOYMENT, labels=_OURS)
+            deployments = await member.cluster.find(DEPLOYMENT, labels=_OURS | {COMPONENT_LABEL: MODEL_SERVER})
         except PortError as error:
             sight.api_error = error
             return

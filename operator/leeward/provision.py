@@ -12,7 +12,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from leeward.adapters.members import Member
-from leeward.adapters.objects import DEPLOYMENT, MODEL_LABEL, NODE, POD, differs, labels_of, ref_of
+from leeward.adapters.objects import (
+    COMPONENT_LABEL,
+    DEPLOYMENT,
+    MODEL_LABEL,
+    MODEL_SERVER,
+    NODE,
+    POD,
+    differs,
+    labels_of,
+    ref_of,
+)
 from leeward.adapters.pools import Pool, Range, Registry
 from leeward.adapters.pools.move import Move, left_over, plan_move
 from leeward.adapters.pools.nodes import NodeSeen, count, node_seen
@@ -49,6 +59,11 @@ class Placement:
         return found
 
     @property
+    def keeps_nodes(self) -> bool:
+        """Do the pools by themselves keep nodes that no pod uses yet?"""
+        return all(pool.keeps_nodes for pool in self.pools)
+
+    @property
     def taints(self) -> tuple[Taint, ...]:
         return tuple(dict.fromkeys(taint for pool in self.pools for taint in pool.taints))
 
@@ -60,19 +75,21 @@ class Provider:
     registry: Registry
     members: Mapping[str, Member]
 
-    async def provide(self, model: ModelDeployment, region: str, replicas: int) -> tuple[Placement, list[str]]:
+    async def provide(self, model: ModelDeployment, line: RegionPlan) -> tuple[Placement, list[str]]:
         """Order what the model needs in a region, and go on with a move. Returns what was written, too.
 
         Raises:
             PortError: the region's own cluster does not answer.
         """
-        member, written = self.members[region], list[str]()
+        member, written, region = self.members[line.name], list[str](), line.name
         assert member.cluster is not None
         ref = Ref(DEPLOYMENT, model.metadata.namespace or "", model.metadata.name)
         deployment = await member.cluster.read(ref)
         entry = next(row for row in model.spec.regions if row.name == region)
         running = ((deployment or {}).get("status") or {}).get("replicas", 0)
-        wanted = Range(entry.replicas.min, max(replicas, running), entry.replicas.max + SURGE)
+        kept = line.replicas + line.standby
+        least = kept if line.standby else entry.replicas.min
+        wanted = Range(least, max(kept, running), entry.replicas.max + SURGE)
         pools: tuple[Pool, ...] = ()
         try:
             pools = self.registry.pools(model, member.region, wanted)
@@ -108,7 +125,8 @@ class Provider:
         if not left_over(pools, live):
             return Move()
         assert member.cluster is not None
-        pods = await member.cluster.find(POD, model.metadata.namespace or "", {MODEL_LABEL: model.metadata.name})
+        labels = {MODEL_LABEL: model.metadata.name, COMPONENT_LABEL: MODEL_SERVER}
+        pods = await member.cluster.find(POD, model.metadata.namespace or "", labels)
         nodes = [node_seen(body) for body in await member.cluster.find(NODE)]
         move = plan_move(pools, live, deployment, pods, {node.name: node for node in nodes})
         for body in move.remove:
@@ -211,14 +229,16 @@ def nodes_condition(
             return "NodesReady", None, "NotSeen", f"the nodes of {line.name} have not been seen yet"
         placement = placements[line.name]
         seen = count(nodes[line.name], placement.node_labels, accelerator.resource_name, accelerator.count)
-        if seen.replicas < line.replicas:
+        if seen.replicas < line.replicas + line.standby:
             said = "; ".join(claim.sentence for claim in placement.claims if claim.sentence)
             return (
                 "NodesReady",
                 False,
                 "NodesMissing",
                 f"{line.name}: {seen.nodes} Ready nodes with {seen.accelerators} {accelerator.resource_name} carry "
-                f"{seen.replicas} of {line.replicas} replicas" + (f"; {said}" if said else ""),
+                f"{seen.replicas} of {line.replicas} replicas"
+                + (f" and of {line.standby} more in reserve" if line.standby else "")
+                + (f"; {said}" if said else ""),
             )
     if moves:
         return "NodesReady", True, "PoolsChanging", "; ".join(moves)

@@ -140,11 +140,18 @@ def _event_body(model: ModelDeployment, kind: str, sentence: str, warning: bool)
 
 
 def _mark(plan: Plan, ready: Mapping[str, int], conditions: list[Condit], generation: int | None) -> object:
-    lines = tuple(
-        (line.name, line.verdict, line.phase, line.weight, line.target_weight, line.replicas, ready.get(line.name))
+    lines = [
+        (line.name, line.verdict, line.phase, line.weight, line.target_weight, line.replicas, line.standby)
         for line in plan.regions
+    ]
+    return (
+        generation,
+        lines,
+        [ready.get(line.name) for line in plan.regions],
+        plan.weights,
+        tuple(row[:3] for row in conditions),
+        json.dumps(to_record(plan.memory)),
     )
-    return generation, lines, plan.weights, tuple(row[:3] for row in conditions), json.dumps(to_record(plan.memory))
 
 
 def _conditions(plan: Plan, ready: Mapping[str, int], problems: Mapping[str, PortError], shut: bool) -> list[Condit]:
@@ -213,7 +220,7 @@ def _line(line: RegionPlan, ready: Mapping[str, int]) -> RegionLine:
         target_weight=line.target_weight,
         capacity=decimal_text(line.capacity),
         utilization=line.utilization_percent,
-        replicas=ReplicaCount(ready=ready.get(line.name, 0), desired=line.replicas),
+        replicas=ReplicaCount(ready=ready.get(line.name, 0), desired=line.replicas, standby=line.standby),
         reason=sentence,
     )
 

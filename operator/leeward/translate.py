@@ -49,6 +49,7 @@ def model_spec(model: ModelDeployment, regions: dict[str, Region], settings: Set
         interval_ms=round(settings.interval * 1000),
         scrape_interval_ms=round(settings.scrape_interval * 1000),
         survive=spec.redundancy.survive,
+        standby=spec.redundancy.standby,
     )
 
 
@@ -64,6 +65,7 @@ def _capacity(model: ModelDeployment) -> CapacitySpec:
         capacity.concurrency_per_replica,
         Fraction(capacity.target_utilization, 100),
         duration_ms(capacity.scale_down_after),
+        capacity.learn,
     )
 
 

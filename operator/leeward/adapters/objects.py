@@ -13,6 +13,9 @@ REVISION_LABEL = "leeward.dev/revision"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 
+MODEL_SERVER, STANDBY = "model-server", "standby"
+"""Values of the component label: pods that serve, and pods that keep nodes for them."""
+
 EPOCH = "leeward.dev/epoch"
 """Annotation: the term in which an object was written, or a lease taken."""
 

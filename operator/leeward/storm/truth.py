@@ -50,9 +50,7 @@ class Truth:
         lies = {about for _, about in sky.lies}
         for region in range(world.size):
             gone = sky.cut[region] or world.engines[region].ready == 0
-            if sky.cut[region] and not self._cut[region]:
-                self.gone_ms[region] = None
-            self._cut[region] = sky.cut[region]
+            self._watch_cut(region)
             dark = sky.metrics_gone[region] and sky.api_dead[region]
             ill = region in sky.ill or gone
             if ill:
@@ -77,6 +75,11 @@ class Truth:
         if sky.frozen:
             self.frozen_until_ms = now
         self._watch_demand()
+
+    def _watch_cut(self, region: int) -> None:
+        before, self._cut[region] = self._cut[region], self.world.sky.cut[region]
+        if self._cut[region] and not before:
+            self.gone_ms[region] = None
 
     def _watch_demand(self) -> None:
         world = self.world

@@ -1,8 +1,9 @@
 """Karpenter NodePools (karpenter.sh/v1), one per model and region; cluster-scoped.
 
-Owner of the size: Karpenter. We write the limit; there is no minimum. With sizeOwner Leeward it is a static pool
-(`replicas`, feature gate StaticCapacity): its limits may hold nodes only, and a pool cannot change from one to the
-other, so the owner is part of its name. A pool that is Ready is not capacity: it says that its node class is well.
+Owner of the size: Karpenter. We write the limit; there is no minimum, so placeholders keep nodes warm. With sizeOwner
+Leeward it is a static pool (`replicas`, feature gate StaticCapacity): its limits may hold nodes only, and a pool cannot
+change from one to the other, so the owner is part of its name. A pool that is Ready is not capacity: it says that its
+node class is well.
 """
 
 from leeward.adapters.objects import NODE_POOL
@@ -62,7 +63,7 @@ def pool(ask: Ask) -> Pool:
     )
     body = ask.body(NODE_POOL, name, {"template": template, **bounds})
     made = PoolObject(body, {"spec": {"replicas": nodes.now}} if ask.fixed else {}, keep_size=ask.fixed)
-    return Pool(name, (made,), {POOL_LABEL: (name,)}, ask.taints)
+    return Pool(name, (made,), {POOL_LABEL: (name,)}, ask.taints, keeps_nodes=ask.fixed)
 
 
 def claim(live: KubeObject) -> Claim:
