@@ -1,8 +1,8 @@
 """Applying a plan: the only place that writes to the regions.
 
 Every write is a server-side apply of a whole object of ours, done only where the live object differs, so applying
-twice is applying once and a crash costs one repeated tick. In an emergency the routes of the surviving entries are
-written first and alone. Otherwise: pools and pods, then serving routes, and users are let in once every region that
+twice is applying once and a crash costs one repeated tick. Weights are written first and alone; what is begun then, in
+the same tick, runs beside the loop: pools and pods, then serving routes, and users are let in once every region that
 answers has taken its serving route and has a ready pod: Envoy asks a host that failed its first health check again
 only after a minute while a cluster has no traffic.
 """

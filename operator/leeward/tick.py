@@ -38,6 +38,7 @@ from leeward.waiting import first_of
 _PATIENCE_SECONDS = 1.2
 _HURRY_SECONDS = 0.1
 _TAKEN_BY_ALL_SECONDS = 30.0
+_AGAIN_SECONDS = 15.0  # what pools say is asked so often while replicas are missing
 
 log = structlog.get_logger("tick")
 
@@ -146,9 +147,8 @@ class Loop:
             return await self.recorder.refuse(model.kind, model.key, missing, model.status)
         if known.ensuring is None and opening.found_open(self.observer, key, spec.region_names):
             known.serving = True
-        now = now_ms()
-        snapshot = self.observer.snapshot(model, spec.region_names, now)
-        snapshot = replace(snapshot, evacuated=evacuated(spec, known.memory, leaving))
+        now, gone = now_ms(), evacuated(spec, known.memory, leaving)
+        snapshot = replace(self.observer.snapshot(model, spec.region_names, now), evacuated=gone)
         plan = decide(spec, snapshot, known.memory, now)
         self.decisions.note(spec, snapshot, known.memory, now, plan)
         known.memory = plan.memory
@@ -161,8 +161,8 @@ class Loop:
             lines = [line for line in plan.regions if line.name not in leaving]
             nodes = nodes_condition(model, lines, known.placed, self.observer.nodes())
             shut = not (known.serving or self.observer.open_everywhere(key, spec.region_names))
-            told = self.leaving.told(key)
-            await self.recorder.record(model, plan, ready, problems, nodes, shut=shut, leaving=told)
+            leaves = self.leaving.told(key)
+            await self.recorder.record(model, plan, ready, problems, nodes, shut=shut, leaving=leaves)
         except PortError as error:
             log.warning("the status could not be written", model=model.key, error=str(error), remedy=error.remedy)
 
@@ -181,7 +181,7 @@ class Loop:
     async def _apply(
         self, model: ModelDeployment, spec: ModelSpec, plan: Plan, known: Known, leaving: tuple[str, ...]
     ) -> dict[str, PortError]:
-        """Weights at once; everything else beside the loop, so that a slow region never holds up a decision."""
+        """Weights first; everything else beside the loop, so that a slow region never holds up a decision."""
         reachable = self.observer.answering(spec.region_names) - frozenset(leaving)
         ready = self.observer.ready(model_key(model), spec.region_names)
         sized = {
@@ -198,9 +198,11 @@ class Loop:
             model.metadata.generation,
             tuple((line.name, line.replicas, sized[line.name]) for line in plan.regions),
             tuple(sorted(reachable)),
+            any(ready.get(line.name, 0) < line.replicas for line in plan.regions)
+            and int(time.monotonic() // _AGAIN_SECONDS),
         )
         idle = known.ensuring is None or known.ensuring.done()
-        if reachable and idle and not plan.emergency and known.applied != mark:
+        if reachable and idle and known.applied != mark:
             known.ensuring = asyncio.create_task(self._ensure(task, known, mark))
         for region, error in failed.items():
             self.telemetry.errors.labels(region, error.reason).inc()
