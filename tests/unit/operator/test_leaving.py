@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from readings import seen, settled_fleet, well
-from world import three_regions
+from world import shares_policy, three_regions
 
 from leeward.adapters.members import Member, Members
 from leeward.api.modeldeployment import ModelDeployment
@@ -18,8 +18,8 @@ from leeward.core.decide import decide
 from leeward.core.memory import Memory, RegionMemory
 from leeward.core.phases import Phase
 from leeward.core.plan import Plan
-from leeward.core.snapshot import Snapshot
-from leeward.core.spec import ModelSpec
+from leeward.core.snapshot import ReadyReading, Snapshot
+from leeward.core.spec import ModelSpec, TrafficSpec
 from leeward.leaving import STREAMS_MS, Leaving, evacuated, lacking
 from leeward.observe import Observer
 from leeward.region_sight import RegionSight
@@ -91,6 +91,27 @@ def test_it_is_drained_once_the_others_can_carry_everything() -> None:
     memory = replace(memory, regions={**memory.regions, **grown})
     assert lacking(spec, memory, "c") == 0
     assert evacuated(spec, memory, ("c",)) == ("c",)
+
+
+@pytest.mark.parametrize("traffic", [TrafficSpec(), shares_policy()], ids=["LocalFirst", "Shares"])
+def test_the_others_are_sized_for_it_before_it_is_drained(traffic: TrafficSpec) -> None:
+    before = replace(three_regions(), traffic=traffic)
+    memory, weights, now = settled_fleet(before)
+    spec = replace(before, regions=spec_without_c().regions)
+    ready, told = dict.fromkeys("abc", 4), list[tuple[str, int, str]]()
+    for tick in range(8):
+        rows = [well(name, ready=ReadyReading(ready[name], ready[name], 1_000)) for name in "abc"]
+        out = evacuated(spec, memory, ("c",))
+        plan = decide(spec, seen(*rows, weights=weights, evacuated=out), memory, now)
+        memory, weights, now = plan.memory, plan.weights, now + spec.interval_ms
+        a, c = plan.regions[0], plan.regions[2]
+        told.append((c.phase.value, a.replicas, "ready" if ready["a"] == a.replicas else "wanted"))
+        assert c.weight > 0 or c.phase is not Phase.ACTIVE
+        assert c.replicas == 4, "its own are not touched"
+        if tick == 3:
+            ready |= {"a": 6, "b": 6}  # their nodes have come
+    assert told[:4] == [("active", 6, "wanted")] * 4
+    assert told[-1] == ("drained", 6, "ready")
 
 
 def test_two_leave_one_after_the_other() -> None:
