@@ -1,8 +1,8 @@
 """Applying a plan: the only place that writes to the regions.
 
 Every write is a server-side apply of a whole object of ours, done only where the live object differs, so applying
-twice is applying once and a crash costs one repeated tick. In an emergency the routes of the surviving entries are
-written first and alone. Otherwise: pools and pods, then serving routes, and users are let in once every region that
+twice is applying once and a crash costs one repeated tick. Weights are written first and alone; what is begun then, in
+the same tick, runs beside the loop: pools and pods, then serving routes, and users are let in once every region that
 answers has taken its serving route and has a ready pod: Envoy asks a host that failed its first health check again
 only after a minute while a cluster has no traffic.
 """
@@ -16,7 +16,7 @@ import structlog
 from leeward import provision
 from leeward.adapters import routes, workload
 from leeward.adapters.members import Member
-from leeward.adapters.objects import DEPLOYMENT, OWNED_KINDS, ROUTE, differs, labels_of, ref_of
+from leeward.adapters.objects import BACKEND, DEPLOYMENT, OWNED_KINDS, ROUTE, differs, labels_of, ref_of
 from leeward.adapters.pools import PoolKinds, Registry
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
@@ -210,10 +210,21 @@ async def _ensure_users(task: Task, name: str, outcomes: Outcomes) -> None:
             route["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
         await _bring(cluster, routes.entry_objects(model, task.members[name].region, task.regions), name, outcomes)
         await _align(cluster, route, live, name, outcomes)
+        await _forget_left(task, cluster, name, outcomes)
     except Conflict:
         return  # its weights were written in this moment; what else differs is seen by a later tick
     except PortError as error:
         outcomes.failed[name] = error
+
+
+async def _forget_left(task: Task, cluster: Cluster, name: str, outcomes: Outcomes) -> None:
+    """Remove an entry's backends for regions that the model has left: no route names them any more."""
+    wanted = {body["metadata"]["name"] for region in task.regions for body in routes.backends(task.model, region)}
+    namespace, owned = task.model.metadata.namespace or "", task.model.metadata.name
+    for body in await cluster.find(BACKEND, namespace, labels_of(namespace, owned)):
+        if body["metadata"]["name"] not in wanted:
+            await cluster.delete(Ref(BACKEND, namespace, body["metadata"]["name"]), uid=body["metadata"]["uid"])
+            outcomes.written.append(f"{name} Backend {body['metadata']['name']} (removed)")
 
 
 async def _bring(

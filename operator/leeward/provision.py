@@ -10,11 +10,13 @@ A pool that cannot be had harms nothing that serves: pods that exist stay where 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from leeward.adapters.members import Member
 from leeward.adapters.objects import (
     COMPONENT_LABEL,
     DEPLOYMENT,
+    EVENT,
     MODEL_LABEL,
     MODEL_SERVER,
     NODE,
@@ -23,14 +25,14 @@ from leeward.adapters.objects import (
     labels_of,
     ref_of,
 )
-from leeward.adapters.pools import Pool, Range, Registry
+from leeward.adapters.pools import Pool, Range, Registry, karpenter
 from leeward.adapters.pools.move import Move, left_over, plan_move
-from leeward.adapters.pools.nodes import NodeSeen, count, node_seen
+from leeward.adapters.pools.nodes import NodeCount, NodeSeen, count, node_seen
 from leeward.adapters.pools.port import REGION_LABEL, Claim, PoolObject, SettingsMissing, merged
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.pools import Taint
 from leeward.core.plan import RegionPlan
-from leeward.ports import Cluster, KindMissing, KubeObject, PortError, Ref
+from leeward.ports import Cluster, Denied, KindMissing, KubeObject, PortError, Ref
 
 WRITER, SIZE_WRITER = "leeward", "leeward-size"
 SURGE = 1  # replicas that a rollout has beyond the wanted ones
@@ -40,7 +42,8 @@ SURGE = 1  # replicas that a rollout has beyond the wanted ones
 class Placement:
     """Where a model's pods in a region shall run, and what came of ordering nodes for them.
 
-    With an `error` the pools are not as they should be, and pods that exist keep their place.
+    With an `error` the pools are not as they should be, and pods that exist keep their place. `refusal`: why there
+    is no machine for them, in the provider's words.
     """
 
     pools: tuple[Pool, ...] = ()
@@ -48,6 +51,7 @@ class Placement:
     move: str = ""
     error: PortError | None = None
     deployment: KubeObject | None = None
+    refusal: str = ""
 
     @property
     def node_labels(self) -> dict[str, list[str]]:
@@ -98,11 +102,26 @@ class Provider:
                 lives = [await order(holder, made, written) for made in pool.objects]
                 # The last object is the pool; others only describe its machines.
                 claims += [self.registry.claim(member.region.spec.node_pools.provider, live) for live in lives[-1:]]
+            refusal = await self._refusal(member, holder, pools, deployment)
             move = await self._retire(model, member, holder, pools, deployment)
             written += [f"{body['kind']} {body['metadata']['name']} (removed)" for body in move.remove]
         except PortError as error:
             return Placement(pools, error=error, deployment=deployment), written
-        return Placement(pools, tuple(claims), move.sentence, None, deployment), written
+        return Placement(pools, tuple(claims), move.sentence, None, deployment, refusal), written
+
+    async def _refusal(
+        self, member: Member, holder: Cluster, pools: Sequence[Pool], deployment: KubeObject | None
+    ) -> str:
+        """Why nodes were refused, where pods wait for them and the provider tells it in Events alone."""
+        status = (deployment or {}).get("status") or {}
+        waits = status.get("readyReplicas", 0) < status.get("replicas", 0)
+        if not waits or member.region.spec.node_pools.provider != "karpenter":
+            return ""
+        try:
+            events = await holder.find(EVENT, karpenter.REFUSED_NAMESPACE, fields=karpenter.REFUSED)
+        except Denied:
+            return ""  # the right may be left out: the sentence is shorter then
+        return karpenter.refusal(events, [pool.name for pool in pools], datetime.now(UTC))
 
     def _holder(self, member: Member) -> Cluster:
         """The cluster that holds the region's pool objects."""
@@ -217,7 +236,7 @@ def nodes_condition(
     False names the first region that is short, what its pool says of itself, and the remedy if there is one; Unknown:
     some region's nodes have not been seen.
     """
-    accelerator = model.spec.accelerator
+    accelerator, key = model.spec.accelerator, (model.metadata.namespace or "", model.metadata.name)
     moves = [f"{line.name}: {move}" for line in lines if (move := placements.get(line.name, Placement()).move)]
     for line in lines:
         placement = placements.get(line.name, Placement())
@@ -228,18 +247,20 @@ def nodes_condition(
         if line.name not in placements or line.name not in nodes:
             return "NodesReady", None, "NotSeen", f"the nodes of {line.name} have not been seen yet"
         placement = placements[line.name]
-        seen = count(nodes[line.name], placement.node_labels, accelerator.resource_name, accelerator.count)
+        seen = count(nodes[line.name], placement.node_labels, accelerator.resource_name, accelerator.count, key)
         if seen.replicas < line.replicas + line.standby:
-            said = "; ".join(claim.sentence for claim in placement.claims if claim.sentence)
-            return (
-                "NodesReady",
-                False,
-                "NodesMissing",
-                f"{line.name}: {seen.nodes} Ready nodes with {seen.accelerators} {accelerator.resource_name} carry "
-                f"{seen.replicas} of {line.replicas} replicas"
-                + (f" and of {line.standby} more in reserve" if line.standby else "")
-                + (f"; {said}" if said else ""),
-            )
+            offer = _offer(seen, accelerator.resource_name)
+            reserve = f" and of {line.standby} more in reserve" if line.standby else ""
+            sentence = f"{line.name}: {offer} {seen.replicas} of {line.replicas} replicas{reserve}"
+            why = placement.refusal or "; ".join(claim.sentence for claim in placement.claims if claim.sentence)
+            reason = "NodesRefused" if placement.refusal else "NodesMissing"
+            return "NodesReady", False, reason, f"{sentence}; {why}" if why else sentence
     if moves:
         return "NodesReady", True, "PoolsChanging", "; ".join(moves)
     return "NodesReady", True, "NodesReady", "every region has Ready nodes for its replicas"
+
+
+def _offer(seen: NodeCount, resource: str) -> str:
+    """Nodes and their accelerators in words, up to the verb."""
+    others = f", {seen.others} of them given to other models," if seen.others else ""
+    return f"{seen.nodes} Ready nodes with {seen.accelerators} {resource}{others} carry"

@@ -6,32 +6,31 @@ enough to be definitive, starts a tick at once, which waits for nobody: it decid
 """
 
 import asyncio
-import json
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from leeward import apply, cleanup, opening
-from leeward.adapters.members import Member, Members, check_gateway
+from leeward.adapters.members import Member, Members, check_gateway, unusable
 from leeward.adapters.pools import Registry
 from leeward.adapters.telemetry import Liveness, Telemetry
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
 from leeward.core.decide import decide
-from leeward.core.memory import Memory, from_record
+from leeward.core.memory import Memory
 from leeward.core.plan import Plan, Verdict
 from leeward.core.spec import ModelSpec
+from leeward.leaving import Leaving, evacuated
 from leeward.lookout import Lookout
 from leeward.observe import Observer, now_ms
 from leeward.ports import Cluster, ModelKey, PortError, RegionMissing
 from leeward.provision import Placement, nodes_condition
-from leeward.record import Recorder
+from leeward.record import Recorder, remembered
 from leeward.record_decisions import DecisionLog
 from leeward.record_regions import RegionRecorder
 from leeward.settings import Settings
-from leeward.store import Store
+from leeward.store import Store, with_entries
 from leeward.targets import model_key
 from leeward.translate import model_spec
 from leeward.waiting import first_of
@@ -39,6 +38,7 @@ from leeward.waiting import first_of
 _PATIENCE_SECONDS = 1.2
 _HURRY_SECONDS = 0.1
 _TAKEN_BY_ALL_SECONDS = 30.0
+_AGAIN_SECONDS = 15.0  # what pools say is asked so often while replicas are missing
 
 log = structlog.get_logger("tick")
 
@@ -77,6 +77,9 @@ class Loop:
     alarm: asyncio.Event = field(default_factory=asyncio.Event)
     _swept: float = 0.0
 
+    def __post_init__(self) -> None:
+        self.leaving = Leaving(self.store, self.observer, self.members, self.debts)
+
     async def run(self, stop: asyncio.Event) -> None:
         """Tick until `stop` is set. A tick that fails is told and the next one starts afresh."""
         lookout = Lookout(self.settings, self.store, self.members, self.observer, self.alarm)
@@ -112,7 +115,7 @@ class Loop:
         if not hurried:
             await self._sweep_when_due()
         await self.observer.look(
-            self.members.found, self.store.alive(), _HURRY_SECONDS if hurried else _PATIENCE_SECONDS
+            self.members.found, self.store.served(), _HURRY_SECONDS if hurried else _PATIENCE_SECONDS
         )
         await self._turns(list(self.store.models.values()))
         for (kind, key), problem in self.store.unreadable.items():
@@ -132,28 +135,34 @@ class Loop:
 
     async def _tend(self, model: ModelDeployment) -> None:
         """observe → assess → decide → apply → record, for one model."""
+        key, known = model_key(model), self._recall(model)
+        problems = self._missing(model)
+        going = self.leaving.entries(model, key, known.memory)
+        self.store.leaving[model.key], leaving = going, tuple(entry.name for entry in going)
+        model = with_entries(model, going)
         regions = {name: member.region for name, member in self.members.found.items()}
         spec = model_spec(model, regions, self.settings)
         if not spec.regions:
             missing = RegionMissing(f"none of its Regions exists: {', '.join(row.name for row in model.spec.regions)}")
             return await self.recorder.refuse(model.kind, model.key, missing, model.status)
-        known = self._recall(model)
-        if known.ensuring is None and opening.found_open(self.observer, model_key(model), spec.region_names):
+        if known.ensuring is None and opening.found_open(self.observer, key, spec.region_names):
             known.serving = True
-        now = now_ms()
-        snapshot = self.observer.snapshot(model, spec.region_names, now)
+        now, gone = now_ms(), evacuated(spec, known.memory, leaving)
+        snapshot = replace(self.observer.snapshot(model, spec.region_names, now), evacuated=gone)
         plan = decide(spec, snapshot, known.memory, now)
         self.decisions.note(spec, snapshot, known.memory, now, plan)
         known.memory = plan.memory
-        self._attend(model_key(model), plan, known)
-        problems = dict(self._missing(model))
+        self._attend(key, plan, known)
         if not self.settings.dry_run:
-            problems |= await self._apply(model, spec, plan, known)
+            problems |= await self._apply(model, spec, plan, known, leaving)
+            plan = replace(plan, notes=(*plan.notes, *self.leaving.attend(key, leaving, spec, plan, snapshot)))
         try:
-            ready = self.observer.ready(model_key(model), spec.region_names)
-            nodes = nodes_condition(model, plan.regions, known.placed, self.observer.nodes())
-            shut = not (known.serving or self.observer.open_everywhere(model_key(model), spec.region_names))
-            await self.recorder.record(model, plan, ready, problems, nodes, shut=shut)
+            ready = self.observer.ready(key, spec.region_names)
+            lines = [line for line in plan.regions if line.name not in leaving]
+            nodes = nodes_condition(model, lines, known.placed, self.observer.nodes())
+            shut = not (known.serving or self.observer.open_everywhere(key, spec.region_names))
+            leaves = self.leaving.told(key)
+            await self.recorder.record(model, plan, ready, problems, nodes, shut=shut, leaving=leaves)
         except PortError as error:
             log.warning("the status could not be written", model=model.key, error=str(error), remedy=error.remedy)
 
@@ -167,11 +176,13 @@ class Loop:
         self.observer.eager[key] = doubted | {line.name for line in plan.regions if not line.listed}
 
     def _recall(self, model: ModelDeployment) -> Known:
-        return self.known.setdefault(model.key, Known(from_record(_parsed(model.status.memory))))
+        return self.known.setdefault(model.key, Known(remembered(model.status)))
 
-    async def _apply(self, model: ModelDeployment, spec: ModelSpec, plan: Plan, known: Known) -> dict[str, PortError]:
-        """Weights at once; everything else beside the loop, so that a slow region never holds up a decision."""
-        reachable = self.observer.answering(spec.region_names)
+    async def _apply(
+        self, model: ModelDeployment, spec: ModelSpec, plan: Plan, known: Known, leaving: tuple[str, ...]
+    ) -> dict[str, PortError]:
+        """Weights first; everything else beside the loop, so that a slow region never holds up a decision."""
+        reachable = self.observer.answering(spec.region_names) - frozenset(leaving)
         ready = self.observer.ready(model_key(model), spec.region_names)
         sized = {
             line.name: known.sizing.size(line.name, ready.get(line.name, 0), line.replicas, time.monotonic())
@@ -187,9 +198,11 @@ class Loop:
             model.metadata.generation,
             tuple((line.name, line.replicas, sized[line.name]) for line in plan.regions),
             tuple(sorted(reachable)),
+            any(ready.get(line.name, 0) < line.replicas for line in plan.regions)
+            and int(time.monotonic() // _AGAIN_SECONDS),
         )
         idle = known.ensuring is None or known.ensuring.done()
-        if reachable and idle and not plan.emergency and known.applied != mark:
+        if reachable and idle and known.applied != mark:
             known.ensuring = asyncio.create_task(self._ensure(task, known, mark))
         for region, error in failed.items():
             self.telemetry.errors.labels(region, error.reason).inc()
@@ -218,18 +231,12 @@ class Loop:
                 self.alarm.set()
         known.written = outcomes.written
 
-    def _missing(self, model: ModelDeployment) -> Mapping[str, PortError]:
+    def _missing(self, model: ModelDeployment) -> dict[str, PortError]:
         """What of the model cannot be used, by region or part of it, and why."""
         found: dict[str, PortError] = {}
         if unreadable := self.store.unreadable.get((ModelDeployment.KIND, model.key)):
             found["spec"] = unreadable
-        for entry in model.spec.regions:
-            member = self.members.found.get(entry.name)
-            if member is None:
-                found[entry.name] = RegionMissing(f"there is no Region {entry.name}")
-            elif member.problem is not None:
-                found[entry.name] = member.problem
-        return found
+        return found | unusable((entry.name for entry in model.spec.regions), self.members.found)
 
     async def _remove(self, model: ModelDeployment) -> None:
         if self.settings.dry_run:
@@ -259,13 +266,13 @@ class Loop:
         self.debts.pools = self.registry.object_kinds(member.region for member in self.members.found.values())
         self.observer.forget(alive, set(self.members.found))
         if not self.settings.dry_run:
-            await self._pay(alive)
+            await self._pay()
 
-    async def _pay(self, alive: set[tuple[str, str]]) -> None:
+    async def _pay(self) -> None:
         try:
             if not self.debts.loaded:
                 await self.debts.load()
-            await self.debts.pay(self._within_reach(), alive)
+            await self.debts.pay(self._within_reach(), self.leaving.wants)
         except PortError as error:
             log.warning("the record of what is owed cannot be kept", error=str(error), remedy=error.remedy)
 
@@ -291,10 +298,3 @@ class Loop:
                 self.telemetry.show_staleness(name, now_ms(), sight.api_seen_ms, sight.metrics_seen_ms)
                 unreadable = self.store.unreadable.get((Region.KIND, name))
                 await self.region_recorder.record(member, sight, unreadable, self.store.resources())
-
-
-def _parsed(text: str | None) -> object:
-    try:
-        return json.loads(text) if text else None
-    except ValueError:
-        return None

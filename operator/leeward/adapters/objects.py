@@ -39,6 +39,7 @@ DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget")
 NODE_POOL = Kind("karpenter.sh/v1", "NodePool", namespaced=False)
 NODE = Kind("v1", "Node", namespaced=False)
 POD = Kind("v1", "Pod")
+EVENT = Kind("v1", "Event")
 
 OWNED_KINDS: tuple[Kind, ...] = (ROUTE, POLICY, BACKEND, SERVICE, DISRUPTION_BUDGET, DEPLOYMENT, NODE_POOL)
 """Everything that a model can own in a cluster, in the order in which it is removed: routes before pods."""
