@@ -31,9 +31,9 @@ US, EU, AP = "us-east1", "eu-west4", "ap-south1"
 
 
 def capacity_model(*regions: str, name: str = KEY[1], **changes: Any) -> KubeObject:
-    """The model of examples/local with a small capacity, so that few users are many, and a short way back."""
+    """The model of examples/local with a small capacity, so that few users are many, no reserve, and a short way back."""
     body = copy.deepcopy(documents(MODEL_FILE)[0])
-    spec = body["spec"] | changes
+    spec = body["spec"] | {"redundancy": {"standby": "None"}} | changes
     body["metadata"]["name"] = name
     spec["regions"] = [{"name": each, "share": 33, "replicas": {"min": 6, "max": 8}} for each in regions]
     spec["capacity"] = {"requestsPerSecondPerReplica": str(REQUESTS_PER_REPLICA), "concurrencyPerReplica": 16}
@@ -198,6 +198,13 @@ async def weighs(line: Timeline, region: str, least: float, most: float) -> bool
 
 async def gone(stage: Stage, name: str) -> bool | None:
     return True if await stage.model(name=name) is None else None
+
+
+async def slow_machines(stage: Stage, delay: str) -> None:
+    """How long every new machine takes until it is a node."""
+    node_class = Ref(Kind("karpenter.kwok.sh/v1alpha1", "KWOKNodeClass", namespaced=False), "", "gpu")
+    for cluster in stage.clusters.values():
+        await cluster.patch(node_class, {"spec": {"nodeRegistrationDelay": delay}})
 
 
 def lift_limits(stage: Stage) -> None:

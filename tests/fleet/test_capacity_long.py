@@ -22,12 +22,13 @@ from supply import (
     nodes_of,
     ready,
     says,
+    slow_machines,
     weighs,
     written,
 )
 
 from leeward.adapters.objects import NODE_POOL, labels_of
-from leeward.ports import Kind, Ref
+from leeward.ports import Ref
 from localfleet import faults, limits
 from localfleet.bootstrap import wait_for
 from localfleet.demo.stage import MODELS, Operator, Stage
@@ -54,10 +55,10 @@ def unlimited(stage: Stage) -> Iterator[None]:
 def test_machines_that_take_a_minute_mean_a_shortage_that_is_told_and_no_overload(
     stage: Stage, run: Run, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    rate, node_class = 22.0, Ref(Kind("karpenter.kwok.sh/v1alpha1", "KWOKNodeClass", namespaced=False), "", "gpu")
+    rate = 22.0
     run(stage.apply_model(written(capacity_model(US, EU, AP), tmp_path_factory.mktemp("model"))))
     run(stage.settled(180))
-    run(_slow_machines(stage, node_class, "60s"))
+    run(slow_machines(stage, "60s"))
 
     async def scene() -> tuple[Timeline, float]:
         async with Users(stage.fleet, rate) as load, Timeline(stage) as line:
@@ -80,14 +81,9 @@ def test_machines_that_take_a_minute_mean_a_shortage_that_is_told_and_no_overloa
         assert grown.t - shift.t > 60
         assert beyond_declared(line, rate, shift.t, (US, AP)) == []
     finally:
-        run(_slow_machines(stage, node_class, "2s"))
+        run(slow_machines(stage, "2s"))
         run(faults.heal(stage.fleet.region(EU)))
     run(stage.settled(180))
-
-
-async def _slow_machines(stage: Stage, node_class: Ref, delay: str) -> None:
-    for cluster in stage.clusters.values():
-        await cluster.patch(node_class, {"spec": {"nodeRegistrationDelay": delay}})
 
 
 @pytest.mark.usefixtures("unlimited")
