@@ -31,7 +31,7 @@ US, EU, AP = "us-east1", "eu-west4", "ap-south1"
 
 
 def capacity_model(*regions: str, name: str = KEY[1], **changes: Any) -> KubeObject:
-    """The model of examples/local with a small capacity, so that few users are many, no reserve, and a short way back."""
+    """The model of examples/local with a small capacity, so that few users are many, without reserve, soon back."""
     body = copy.deepcopy(documents(MODEL_FILE)[0])
     spec = body["spec"] | {"redundancy": {"standby": "None"}} | changes
     body["metadata"]["name"] = name

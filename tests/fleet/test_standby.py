@@ -29,7 +29,7 @@ from localfleet import faults
 from localfleet.bootstrap import wait_for
 from localfleet.demo.stage import Operator, Stage
 
-RATE = 20.0  # requests/s: 6 replicas a region when all is well, 7 to carry the loss of one, 8 when one is lost
+RATE = 21.0  # requests/s: 6 replicas a region when all is well, 7 to carry the loss of one, 8 when one is lost
 PLACEHOLDERS = Ref(DEPLOYMENT, KEY[0], f"{KEY[1]}-standby")
 
 
