@@ -32,7 +32,7 @@ def main(runs: int, jobs: int, out: Path) -> None:
     found: dict[str, Any] = {"date": datetime.now(UTC).strftime("%Y-%m-%d"), "machine": machine()}
     weeks = [(regions, standby) for regions in FLEETS for standby in Standby]
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        led = pool.starmap(_led, weeks, chunksize=1)
+        led = pool.starmap(followed, weeks, chunksize=1)
     found["week"] = [asdict(row) for regions in FLEETS for row in _ways(regions, led)]
     console.print("weeks: done")
     with multiprocessing.get_context("spawn").Pool(1) as pool:
@@ -42,10 +42,6 @@ def main(runs: int, jobs: int, out: Path) -> None:
     text = markdown(found)
     (out / f"capacity-{found['date']}.md").write_text(text)
     console.print(text, markup=False)
-
-
-def _led(regions: int, standby: Standby) -> WeekFigures:
-    return followed(standby, waves(regions))
 
 
 def _ways(regions: int, led: list[WeekFigures]) -> list[WeekFigures]:

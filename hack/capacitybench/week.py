@@ -150,9 +150,9 @@ def _counts(sensor: str, rate: float) -> Counts:
     return Counts(sensor, tuple(Tally(window, 0, round(rate * window / 1000)) for window in windows), 1_000)
 
 
-def followed(standby: Standby, demand: list[list[float]]) -> WeekFigures:
+def followed(regions: int, standby: Standby) -> WeekFigures:
     """A week under the core, with what it keeps for a loss."""
-    regions = len(demand[0])
+    demand = waves(regions)
     names = [f"region-{i}" for i in range(regions)]
     shares = [100 // regions + (i < 100 % regions) for i in range(regions)]
     spec = ModelSpec(
