@@ -71,7 +71,8 @@ class Provider:
         ref = Ref(DEPLOYMENT, model.metadata.namespace or "", model.metadata.name)
         deployment = await member.cluster.read(ref)
         entry = next(row for row in model.spec.regions if row.name == region)
-        running = ((deployment or {}).get("status") or {}).get("replicas", 0)
+        ordered, there = (((deployment or {}).get(part) or {}).get("replicas", 0) for part in ("spec", "status"))
+        running = max(ordered, there)  # an autoscaler may have ordered more than the plan wants
         wanted = Range(entry.replicas.min, max(replicas, running), entry.replicas.max + SURGE)
         pools: tuple[Pool, ...] = ()
         try:

@@ -5,7 +5,7 @@ number moved; numbers that move live in the metrics.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -41,11 +41,11 @@ class Recorder:
         plan: Plan,
         ready: Mapping[str, int],
         problems: Mapping[str, PortError],
-        nodes: Condit | None = None,
+        more: Sequence[Condit | None] = (),
         *,
         shut: bool = False,
     ) -> None:
-        """Tell one model's tick; `shut`: no user has been let in yet.
+        """Tell one model's tick, with `more` conditions if they are known; `shut`: no user has been let in yet.
 
         Raises:
             PortError: the home cluster does not take the status; it is written by a later tick.
@@ -54,7 +54,7 @@ class Recorder:
         self.telemetry.show(model.key, plan, ready)
         if self.dry_run:
             return
-        conditions = [*_conditions(plan, ready, problems, shut), *([nodes] if nodes else [])]
+        conditions = [*_conditions(plan, ready, problems, shut), *(row for row in more if row)]
         mark = _mark(plan, ready, conditions, model.metadata.generation)
         if self._written.get(model.key) == mark:
             return

@@ -6,21 +6,20 @@ enough to be definitive, starts a tick at once, which waits for nobody: it decid
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import structlog
 
-from leeward import apply, cleanup, opening
+from leeward import apply, cleanup, elasticity, opening
 from leeward.adapters.members import Member, Members, check_gateway
 from leeward.adapters.pools import Registry
 from leeward.adapters.telemetry import Liveness, Telemetry
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
 from leeward.core.decide import decide
-from leeward.core.memory import Memory, from_record
+from leeward.core.memory import Memory
 from leeward.core.plan import Plan, Verdict
 from leeward.core.spec import ModelSpec
 from leeward.lookout import Lookout
@@ -33,7 +32,7 @@ from leeward.record_regions import RegionRecorder
 from leeward.settings import Settings
 from leeward.store import Store
 from leeward.targets import model_key
-from leeward.translate import model_spec
+from leeward.translate import model_spec, recalled
 from leeward.waiting import first_of
 
 _PATIENCE_SECONDS = 1.2
@@ -50,10 +49,12 @@ class Known:
     memory: Memory
     applied: object = None  # what `ensure` last brought in line, None: do it again
     serving: bool = False  # users have been let in
-    sizing: apply.Sizing = field(default_factory=apply.Sizing)
+    sizing: elasticity.Sizing = field(default_factory=elasticity.Sizing)
     ensuring: "asyncio.Task[None] | None" = None
+    ordering: "asyncio.Task[None] | None" = None
     failed: dict[str, PortError] = field(default_factory=dict)
     placed: dict[str, Placement] = field(default_factory=dict)
+    scaled: dict[str, PortError | None] = field(default_factory=dict)  # what is wrong with autoscalers, by region
     written: list[str] = field(default_factory=list)
     since: float = field(default_factory=time.monotonic)
 
@@ -151,9 +152,12 @@ class Loop:
             problems |= await self._apply(model, spec, plan, known)
         try:
             ready = self.observer.ready(model_key(model), spec.region_names)
-            nodes = nodes_condition(model, plan.regions, known.placed, self.observer.nodes())
+            more = [
+                nodes_condition(model, plan.regions, known.placed, self.observer.nodes()),
+                elasticity.condition(model, plan.regions, known.scaled),
+            ]
             shut = not (known.serving or self.observer.open_everywhere(model_key(model), spec.region_names))
-            await self.recorder.record(model, plan, ready, problems, nodes, shut=shut)
+            await self.recorder.record(model, plan, ready, problems, more, shut=shut)
         except PortError as error:
             log.warning("the status could not be written", model=model.key, error=str(error), remedy=error.remedy)
 
@@ -167,7 +171,7 @@ class Loop:
         self.observer.eager[key] = doubted | {line.name for line in plan.regions if not line.listed}
 
     def _recall(self, model: ModelDeployment) -> Known:
-        return self.known.setdefault(model.key, Known(from_record(_parsed(model.status.memory))))
+        return self.known.setdefault(model.key, Known(recalled(model)))
 
     async def _apply(self, model: ModelDeployment, spec: ModelSpec, plan: Plan, known: Known) -> dict[str, PortError]:
         """Weights at once; everything else beside the loop, so that a slow region never holds up a decision."""
@@ -177,26 +181,23 @@ class Loop:
             line.name: known.sizing.size(line.name, ready.get(line.name, 0), line.replicas, time.monotonic())
             for line in plan.regions
         }
-        task = apply.Task(model, self.members.found, plan, sized, reachable, self.registry)
+        ordered = self.observer.ordered(model_key(model), spec.region_names)
+        task = apply.Task(model, self.members.found, plan, sized, reachable, self.registry, ordered)
         failed: dict[str, PortError] = {}
         if known.serving and not spec.frozen:
             written = await apply.write_weights(task, self.observer.routes(model_key(model), spec.region_names))
             self.observer.wrote(model_key(model), written.routes)
             failed = written.failed
-        mark = (
-            model.metadata.generation,
-            tuple((line.name, line.replicas, sized[line.name]) for line in plan.regions),
-            tuple(sorted(reachable)),
-        )
-        idle = known.ensuring is None or known.ensuring.done()
-        if reachable and idle and not plan.emergency and known.applied != mark:
-            known.ensuring = asyncio.create_task(self._ensure(task, known, mark))
+        if reachable and plan.emergency and _done(known.ordering):
+            known.ordering = asyncio.create_task(self._ensure(task, known))
+        elif reachable and _done(known.ensuring) and known.applied != task.mark:
+            known.ensuring = asyncio.create_task(self._ensure(task, known))
         for region, error in failed.items():
             self.telemetry.errors.labels(region, error.reason).inc()
         return failed | known.failed
 
-    async def _ensure(self, task: apply.Task, known: Known, mark: object) -> None:
-        """Bring a model's objects in line; the next tick sees what became of it."""
+    async def _ensure(self, task: apply.Task, known: Known) -> None:
+        """Bring a model's objects in line, in an emergency only what orders capacity; a later tick sees what came of it."""
         model = task.model
         try:
             await cleanup.hold(self.recorder.home, model)
@@ -210,8 +211,9 @@ class Loop:
             log.exception("a model could not be brought in line", model=model.key)
             return
         known.failed, known.placed = outcomes.problems, known.placed | outcomes.placed
+        known.scaled |= outcomes.scaled
         known.serving = known.serving or opened
-        known.applied = mark if opened and not outcomes.unsettled else None
+        known.applied = task.mark if opened and not outcomes.unsettled else None
         if outcomes.written:
             log.info("brought in line", model=model.key, written=outcomes.written)
             if outcomes.written != known.written:  # the same again: somebody changes it back, so there is no hurry
@@ -293,8 +295,5 @@ class Loop:
                 await self.region_recorder.record(member, sight, unreadable, self.store.resources())
 
 
-def _parsed(text: str | None) -> object:
-    try:
-        return json.loads(text) if text else None
-    except ValueError:
-        return None
+def _done(task: "asyncio.Task[None] | None") -> bool:
+    return task is None or task.done()
