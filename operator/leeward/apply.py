@@ -2,9 +2,9 @@
 
 Every write is a server-side apply of a whole object of ours, done only where the live object differs, so applying
 twice is applying once and a crash costs one repeated tick. In an emergency the routes of the surviving entries are
-written first, then replicas and nodes are ordered, and nothing else. Otherwise: pools and pods, then serving routes, and users are let in once every region that
-answers has taken its serving route and has a ready pod: Envoy asks a host that failed its first health check again
-only after a minute while a cluster has no traffic.
+written first, then replicas and nodes are ordered, and nothing else. Otherwise: pools and pods, then serving routes,
+and users are let in once every region that answers has taken its serving route and has a ready pod: Envoy asks a host
+that failed its first health check again only after a minute while a cluster has no traffic.
 """
 
 import asyncio

@@ -6,8 +6,9 @@ run one replica then). An autoscaler writes it through the subresource `scale`.
 
 With an autoscaler `leeward-size` only ever raises the number, to the floor: what a failover orders does not wait for
 the autoscaler's next look. Without one it writes what the plan wants, but what others had raised it lowers only after
-`capacity.scaleDownAfter`, so that nothing jumps when autoscaling is switched off. The API server keeps since when we
-own the number, so a restart changes nothing. While a region is out of traffic, or comes back, nothing shrinks at all.
+`capacity.scaleDownAfter`, so that nothing jumps when autoscaling is switched off. Since when we own the number stands
+beside it (the API server's own record has no time for a number that is taken over as it is), so a restart changes
+nothing. While a region is out of traffic, or comes back, nothing shrinks at all.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -35,7 +36,10 @@ from leeward.core.plan import Plan, RegionPlan
 from leeward.ports import Cluster, Conflict, Kind, KindMissing, KubeObject, PortError, Unreachable
 from leeward.provision import SIZE_WRITER, WRITER, owned, owns_beyond
 
-_TRIES = 5
+SINCE = "leeward.dev/replicas-since"
+"""Annotation of a Deployment, beside the number and of the same owner."""
+
+_TRIES = 8  # a Deployment whose pods come or go changes its status several times a second
 _DOWN_SECONDS = 60.0
 
 
@@ -87,9 +91,13 @@ def _replicas(live: KubeObject) -> int:
 
 
 def _sized_since(live: KubeObject) -> datetime | None:
-    """When `leeward-size` last changed the number; None: it does not own it."""
-    mine = [entry for entry in _writers(live) if entry["manager"] == SIZE_WRITER and entry["operation"] == "Apply"]
-    return datetime.fromisoformat(mine[0]["time"]) if mine else None
+    """When `leeward-size` changed the number or took it over; None: it does not own it."""
+    if not any(entry["manager"] == SIZE_WRITER and entry["operation"] == "Apply" for entry in _writers(live)):
+        return None
+    try:
+        return datetime.fromisoformat(live["metadata"]["annotations"][SINCE])
+    except (KeyError, ValueError):
+        return None  # somebody removed or spoilt it: taken over anew
 
 
 def _writers(live: KubeObject) -> list[KubeObject]:
@@ -150,7 +158,7 @@ async def _shape(
     """The Deployment without its number. Made whole by `leeward-size`, which gives up the rest when it sizes."""
     told = f"{body['kind']} {body['metadata']['name']}"
     if live is None:
-        live = await cluster.apply(merged(body, {"spec": {"replicas": order.wanted}}), writer=SIZE_WRITER)
+        live = await cluster.apply(merged(body, _size(order.wanted)), writer=SIZE_WRITER)
         written.append(f"{told} (made)")
     live = await _sized(cluster, live, _handed_over, written)
     if not owned(live, WRITER) or differs(body, live) or owns_beyond(live, WRITER, body):
@@ -160,23 +168,32 @@ async def _shape(
 
 
 def _handed_over(live: KubeObject) -> int | None:
-    """Earlier versions wrote the number as `leeward`, which loses it now: `leeward-size` must own it before, as it is."""
+    """Earlier versions wrote the number as `leeward`, which loses it now: `leeward-size` must own it before that."""
     owners = {entry["manager"] for entry in _writers(live) if entry["operation"] == "Apply"}
     return _replicas(live) if WRITER in owners and SIZE_WRITER not in owners else None
 
 
 def _new_number(order: Order, live: KubeObject) -> int | None:
     """What `leeward-size` has to apply; None: nothing."""
-    number = order.number(live, datetime.now(UTC))
+    number = order.number(live, _now())
     orphan = not order.autoscaled and _sized_since(live) is None
     beyond = owns_beyond(live, SIZE_WRITER, _alone(live, number))
     return number if number != _replicas(live) or orphan or beyond else None
 
 
+def _size(number: int) -> KubeObject:
+    """All that `leeward-size` writes."""
+    return {"metadata": {"annotations": {SINCE: _now().isoformat()}}, "spec": {"replicas": number}}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
 def _alone(live: KubeObject, number: int) -> KubeObject:
     """The object with its number alone, of the version that was read: an autoscaler may write at the same time."""
     metadata = {key: live["metadata"][key] for key in ("name", "namespace", "resourceVersion")}
-    return {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": metadata, "spec": {"replicas": number}}
+    return merged({"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": metadata}, _size(number))
 
 
 async def _sized(

@@ -12,7 +12,7 @@ from leeward.api.modeldeployment import ModelDeployment
 from leeward.ports import Kind, KubeObject, PortError, Ref
 
 MADE = "leeward.dev/autoscaler"
-"""Annotation of a Deployment: the kind of the autoscaler that Leeward made for it. So nobody asks for those it has not."""
+"""Annotation of a Deployment: the kind of the autoscaler that Leeward made for it, so that no other is looked for."""
 
 KINDS = {kind.kind: kind for kind in (AUTOSCALER, SCALED_OBJECT)}
 

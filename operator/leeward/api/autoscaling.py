@@ -1,13 +1,14 @@
 """`spec.autoscaling` of a ModelDeployment: who grows a region's replicas, and by what, between Leeward's two bounds."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 
 from leeward.api.common import ApiModel
 from leeward.api.markers import Schema, atomic_list, rule, rules
 
-HPA, SCALED_OBJECT = "HorizontalPodAutoscaler", "ScaledObject"
+HPA: Final = "HorizontalPodAutoscaler"
+SCALED_OBJECT: Final = "ScaledObject"
 _ANYTHING: Schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 _NO_HPA, _NO_KEDA = f"self.provider != '{HPA}'", f"self.provider != '{SCALED_OBJECT}'"
 
