@@ -197,7 +197,7 @@ class Loop:
         return failed | known.failed
 
     async def _ensure(self, task: apply.Task, known: Known) -> None:
-        """Bring a model's objects in line, in an emergency nodes and replicas only; a later tick sees what came of it."""
+        """Bring a model's objects in line, in an emergency its capacity only; a later tick sees what came of it."""
         model = task.model
         try:
             await cleanup.hold(self.recorder.home, model)
