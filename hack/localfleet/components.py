@@ -12,14 +12,17 @@ from localfleet.layout import (
     API_PORT,
     ENVOY_NAMESPACE,
     ETCD_PORT,
+    METRICS_API_PORT,
     MODELS_PORT,
     PROMETHEUS_PORT,
     SYSTEM_NAMESPACE,
     Fleet,
     RegionHost,
 )
+from localfleet.metricsapi import aggregation
 
 ASSETS = Path(__file__).parent / "assets"
+_PYTHON_PATH = {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ def _apiserver(region: RegionHost, binaries: dict[str, Path]) -> Component:
             "--allow-privileged",
             f"--audit-policy-file={ASSETS / 'audit-policy.yaml'}",
             f"--audit-log-path={region.folder / 'logs' / 'audit.jsonl'}",
+            *aggregation.flags(region),
         ),
     )
 
@@ -114,6 +118,7 @@ def _kubernetes_controllers(region: RegionHost, binaries: dict[str, Path]) -> li
                 f"--service-account-private-key-file={region.folder / 'keys' / 'service-account.key'}",
                 "--concurrent-deployment-syncs=2",
                 "--node-monitor-grace-period=60s",
+                "--horizontal-pod-autoscaler-sync-period=5s",  # as often as Prometheus scrapes here
             ),
         ),
         Component("kube-scheduler", region.name, (str(binaries["kube-scheduler"]), config, "--leader-elect=false")),
@@ -199,7 +204,25 @@ def _observed(fleet: Fleet, region: RegionHost, binaries: dict[str, Path]) -> li
                 "--seed",
                 str(region.index),
             ),
-            {"PYTHONPATH": str(Path(__file__).resolve().parents[1])},
+            _PYTHON_PATH,
+        ),
+        Component(
+            "metrics-api",
+            region.name,
+            (
+                sys.executable,
+                "-m",
+                "localfleet.metricsapi",
+                "--address",
+                region.address,
+                "--port",
+                str(METRICS_API_PORT),
+                "--prometheus",
+                region.prometheus,
+                "--keys",
+                str(region.folder / "keys"),
+            ),
+            _PYTHON_PATH,
         ),
     ]
 

@@ -18,7 +18,7 @@ MARK = "LEEWARD_FLEET"
 """Environment variable that every process of a fleet carries; its value is the fleet's name."""
 
 USERS_ADDRESS = "10.77.0.1"
-API_PORT, ETCD_PORT, PROMETHEUS_PORT, MODELS_PORT = 6443, 2379, 9090, 9500
+API_PORT, ETCD_PORT, PROMETHEUS_PORT, MODELS_PORT, METRICS_API_PORT = 6443, 2379, 9090, 9500, 6480
 USERS_PORT = 10080  # what Envoy Gateway makes of port 80 inside its pods; a cloud's load balancer maps it
 SERVE_PORT, ENVOY_STATS_PORT, ENVOY_READY_PORT = 8081, 19001, 19003
 GATEWAY_NAMESPACE, GATEWAY_NAME, SYSTEM_NAMESPACE = "leeward-system", "inference", "leeward-system"

@@ -25,6 +25,7 @@ from localfleet.layout import (
     Fleet,
     RegionHost,
 )
+from localfleet.metricsapi import aggregation
 
 Tell = Callable[[str], None]
 GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway")
@@ -36,6 +37,7 @@ def prepare(region: RegionHost) -> None:
         (region.folder / name).mkdir(parents=True, exist_ok=True)
     key = region.folder / "keys" / "service-account.key"
     subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
+    aggregation.make_keys(region)
     token = secrets.token_urlsafe(24)
     (region.folder / "keys" / "admin-token").write_text(token)
     (region.folder / "keys" / "tokens.csv").write_text(f'{token},fleet-admin,fleet-admin,"system:masters"\n')
@@ -70,6 +72,7 @@ async def _populate(fleet: Fleet, region: RegionHost, binaries: dict[str, Path],
     try:
         await bootstrap.install_crds(cluster)
         await bootstrap.install_objects(cluster, fleet)
+        await bootstrap.apply_all(cluster, aggregation.objects(region))
         say(f"{region.name}: CRDs, rights and Gateway are in place")
         await _certificates(region, cluster, binaries)
         for component in components.workers(fleet, region, binaries):

@@ -28,10 +28,11 @@ def _needed() -> dict[str, Path]:
     found = binaries.ensure(console.print)
     for name in ("karpenter", "envoy-gateway"):
         list(binaries.manifests(name))
-    try:
-        list(binaries.manifests("cluster-api"))
-    except FleetError as error:
-        console.print(f"[yellow]tests of Cluster API's node pools will be skipped: {error}[/yellow]")
+    for name, tests in (("cluster-api", "Cluster API's node pools"), ("keda", "KEDA's ScaledObject")):
+        try:
+            list(binaries.manifests(name))
+        except FleetError as error:
+            console.print(f"[yellow]tests of {tests} will be skipped: {error}[/yellow]")
     return found
 
 

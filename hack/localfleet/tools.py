@@ -88,6 +88,7 @@ MODULE_MANIFESTS: tuple[tuple[str, str, str], ...] = (
     ("gitops", "github.com/fluxcd/source-controller", "config/crd/bases/*.yaml"),
     ("gitops", "github.com/prometheus-operator/prometheus-operator", f"{_MONITORING}_servicemonitors.yaml"),
     ("gitops", "github.com/prometheus-operator/prometheus-operator", f"{_MONITORING}_prometheusrules.yaml"),
+    ("keda", "github.com/kedacore/keda/v2", "config/crd/bases/keda.sh_scaledobjects.yaml"),
     ("cluster-api", "sigs.k8s.io/cluster-api", "core/config/crd/bases/cluster.x-k8s.io_machinedeployments.yaml"),
     ("cluster-api", "sigs.k8s.io/cluster-api", "core/config/crd/bases/cluster.x-k8s.io_machinepools.yaml"),
     ("cluster-api", "sigs.k8s.io/cluster-api-provider-aws/v2", "config/crd/bases/*_awsmanagedmachinepools.yaml"),
@@ -245,7 +246,7 @@ def _copy_manifests(name: str, go: str, target: Path) -> None:
 
 
 def manifests(name: str) -> Iterator[Path]:
-    """The CRD files of `karpenter`, `envoy-gateway`, `cluster-api` or `gitops` as pinned, copied out of Go modules."""
+    """The CRD files of a folder of hack/tools, such as `karpenter` or `gitops`, as pinned, copied out of Go modules."""
     target = cache_folder() / "manifests" / f"{name}-{pin(name)}"
     if not target.exists():
         partial = target.with_name(f"{target.name}.partial-{os.getpid()}")

@@ -1,10 +1,10 @@
 """Applying a plan: the only place that writes to the regions.
 
 Every write is a server-side apply of a whole object of ours, done only where the live object differs, so applying
-twice is applying once and a crash costs one repeated tick. Weights are written first and alone; what is begun then, in
-the same tick, runs beside the loop: pools and pods, then serving routes, and users are let in once every region that
-answers has taken its serving route and has a ready pod: Envoy asks a host that failed its first health check again
-only after a minute while a cluster has no traffic.
+twice is applying once and a crash costs one repeated tick. Weights are written first and alone. What is begun then, in
+the same tick, runs beside the loop. In an emergency it is replicas and nodes alone; otherwise pools and pods, then
+serving routes, and users are let in once every region that answers has taken its serving route and has a ready pod:
+Envoy asks a host that failed its first health check again only after a minute while a cluster has no traffic.
 """
 
 import asyncio
@@ -13,18 +13,17 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from leeward import provision
+from leeward import elasticity, provision
 from leeward.adapters import routes, workload
 from leeward.adapters.members import Member
-from leeward.adapters.objects import BACKEND, DEPLOYMENT, OWNED_KINDS, ROUTE, differs, labels_of, ref_of
-from leeward.adapters.pools import PoolKinds, Registry
+from leeward.adapters.objects import BACKEND, DEPLOYMENT, ROUTE, differs, labels_of, ref_of
+from leeward.adapters.pools import Registry
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
 from leeward.core.plan import Plan, RegionPlan
-from leeward.ports import Cluster, Conflict, Denied, KindMissing, KubeObject, ModelKey, PortError, Ref
+from leeward.ports import Cluster, Conflict, KubeObject, PortError, Ref
 
 log = structlog.get_logger("apply")
-_DOWN_SECONDS = 60.0
 
 
 @dataclass
@@ -37,6 +36,7 @@ class Outcomes:
     written: list[str] = field(default_factory=list)
     failed: dict[str, PortError] = field(default_factory=dict)
     placed: dict[str, provision.Placement] = field(default_factory=dict)
+    scaled: dict[str, PortError | None] = field(default_factory=dict)  # what is wrong with autoscalers
     routes: dict[str, KubeObject] = field(default_factory=dict)
 
     @property
@@ -50,32 +50,10 @@ class Outcomes:
         return {name: each.error for name, each in self.placed.items() if each.error} | self.failed
 
 
-@dataclass
-class Sizing:
-    """How many replicas each region's serve listener admits load for.
-
-    It starts at what is wanted, follows ready replicas up at once, and down only after a minute below: the change takes
-    Envoy about 15 s, and pods that come up or restart are no loss of capacity.
-    """
-
-    _sized: dict[str, int] = field(default_factory=dict)
-    _below_since: dict[str, float] = field(default_factory=dict)
-
-    def size(self, region: str, ready: int, wanted: int, now_seconds: float) -> int:
-        """Replicas to size the listener for, at least 1. `now_seconds` is monotonic."""
-        sized = self._sized.setdefault(region, max(ready, wanted, 1))
-        if ready >= sized:
-            self._below_since.pop(region, None)
-        elif now_seconds - self._below_since.setdefault(region, now_seconds) < _DOWN_SECONDS:
-            return sized
-        self._sized[region] = ready or sized
-        return self._sized[region]
-
-
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One model's plan and what it concerns: replicas that each region's serve listener is sized for, and the regions
-    whose API server answers."""
+    """One model's plan and what it concerns: replicas that each region's serve listener is sized for, the regions whose
+    API server answers, and how many replicas are ordered there now. While `again` changes, all is looked at anew."""
 
     model: ModelDeployment
     members: Mapping[str, Member]
@@ -83,10 +61,26 @@ class Task:
     sized: Mapping[str, int]
     reachable: frozenset[str] = frozenset()
     registry: Registry = field(default_factory=Registry)
+    ordered: Mapping[str, int] = field(default_factory=dict)
+    again: int = 0
+
+    @property
+    def mark(self) -> object:
+        """All that `ensure` goes by: while it is the same, there is nothing to bring in line."""
+        lines = [(line.name, line.replicas, line.standby, self.sized[line.name]) for line in self.plan.regions]
+        autoscaled = self.model.spec.autoscaling is not None
+        scaled = elasticity.held(self.plan), tuple(sorted(self.ordered.items()))
+        rest = tuple(sorted(self.reachable)), self.again, scaled if autoscaled else ()
+        return self.model.metadata.generation, lines, *rest
 
     @property
     def regions(self) -> list[Region]:
         return [self.members[line.name].region for line in self.plan.regions if line.name in self.members]
+
+    def answers(self, region: Region) -> bool:
+        """Can the region be written to, and is it one that serves?"""
+        name = region.metadata.name
+        return name in self.reachable and self.members[name].cluster is not None and region.spec.gateway is not None
 
     @property
     def unlisted(self) -> frozenset[str]:
@@ -134,8 +128,10 @@ async def ensure(task: Task, open_to_users: bool, insist: bool) -> tuple[Outcome
     Returns the outcomes, and whether users may be let in: pods are ready (`open_to_users`), and serving routes are
     taken by every reachable region, or by any where we do not `insist`: a gateway may serve and never say so.
     """
+    if task.plan.emergency:
+        return await _order_only(task), False
     outcomes = Outcomes()
-    names = [region.metadata.name for region in task.regions if region.metadata.name in task.reachable]
+    names = [region.metadata.name for region in task.regions if task.answers(region)]
     served = await asyncio.gather(*(_ensure_serving(task, name, outcomes) for name in names))
     complete = any(served) and not (insist and False in served)
     if complete and open_to_users:
@@ -143,25 +139,52 @@ async def ensure(task: Task, open_to_users: bool, insist: bool) -> tuple[Outcome
     return outcomes, complete and open_to_users
 
 
+async def _order_only(task: Task) -> Outcomes:
+    """What an emergency needs beside its routes: nodes and replicas, in every region that answers."""
+    outcomes = Outcomes()
+
+    async def one(name: str) -> None:
+        try:
+            await _ordered(task, name, outcomes)
+        except PortError as error:
+            outcomes.failed[name] = error
+            log.warning("replicas could not be ordered", region=name, error=str(error), remedy=error.remedy)
+
+    await asyncio.gather(*(one(region.metadata.name) for region in task.regions if task.answers(region)))
+    return outcomes
+
+
 async def _ensure_serving(task: Task, name: str, outcomes: Outcomes) -> bool | None:
     """True: the region's serving route is taken; False: not yet; None: the region cannot be asked."""
     member = task.members[name]
-    if member.cluster is None or member.region.spec.gateway is None:
-        return None
-    line = next(row for row in task.plan.regions if row.name == name)
     entry = next(row for row in task.model.spec.regions if row.name == name)
+    sized = task.sized.get(name) or entry.replicas.min
     try:
-        pods = await _placed_pods(task, line, outcomes)
         wanted = [
-            *pods,
-            *routes.serve_objects(task.model, member.region, task.sized.get(name) or entry.replicas.min),
+            *await _ordered(task, name, outcomes),
+            *routes.serve_objects(task.model, member.region, sized),
         ]
-        live = await _bring(member.cluster, wanted, name, outcomes)
+        live = await _bring(_cluster(member), wanted, name, outcomes)
     except PortError as error:
         outcomes.failed[name] = error
         return None
     serve = routes.Names(task.model.metadata.name).serve
     return routes.accepted(live.get((ROUTE.kind, serve)))
+
+
+def _cluster(member: Member) -> Cluster:
+    assert member.cluster is not None, "only regions that answer are asked"
+    return member.cluster
+
+
+async def _ordered(task: Task, name: str, outcomes: Outcomes) -> list[KubeObject]:
+    """Order a region's nodes and replicas; returns the other objects of its pods."""
+    line = next(row for row in task.plan.regions if row.name == name)
+    order = elasticity.order_for(task.model, task.plan, name)
+    deployment, *others = await _placed_pods(task, line, outcomes)
+    outcomes.scaled[name], written = await elasticity.bring(_cluster(task.members[name]), deployment, order)
+    outcomes.written += [f"{name} {each}" for each in written]
+    return others
 
 
 async def _placed_pods(task: Task, line: RegionPlan, outcomes: Outcomes) -> list[KubeObject]:
@@ -176,9 +199,7 @@ async def _placed_pods(task: Task, line: RegionPlan, outcomes: Outcomes) -> list
     outcomes.written += [f"{name} {each}" for each in written]
     if placement.error and not placement.deployment:
         raise placement.error
-    objects = workload.workload_objects(
-        task.model, task.members[name].region, line.replicas, placement.node_labels, placement.taints
-    )
+    objects = workload.workload_objects(task.model, task.members[name].region, placement.node_labels, placement.taints)
     if line.standby and not placement.keeps_nodes:
         objects.append(workload.standby_object(task.model, line.standby, placement.node_labels, placement.taints))
     else:
@@ -258,29 +279,3 @@ async def _write(cluster: Cluster, body: KubeObject, region: str, outcomes: Outc
         log.warning("weights could not be written", region=region, error=str(error), remedy=error.remedy)
         return
     outcomes.written.append(f"{region} {body['kind']} {body['metadata']['name']}")
-
-
-async def remove(cluster: Cluster, key: ModelKey, pools: PoolKinds) -> bool:
-    """Delete all of a model's objects from a cluster, routes before pods before pools. True when nothing was left.
-
-    Raises:
-        PortError: the cluster could not be asked; what is left is owed.
-    """
-    left = 0
-    for kind in dict.fromkeys((*OWNED_KINDS, *pools.known)):
-        try:
-            found = await cluster.find(kind, labels=labels_of(*key))
-        except KindMissing:
-            continue
-        except Denied:
-            if kind in pools.known and kind not in pools.used:
-                continue  # no Region uses it, so the rights may be left out
-            raise
-        for body in found:
-            metadata = body["metadata"]
-            left += 1
-            if not metadata.get("deletionTimestamp"):
-                await cluster.delete(Ref(kind, metadata.get("namespace", ""), metadata["name"]), uid=metadata["uid"])
-        if kind is ROUTE and found:
-            await asyncio.sleep(0.5)  # let the gateways see that the routes are gone before the pods go
-    return left == 0

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from leeward import apply
-from leeward.adapters.objects import CONFIG_MAP, MODELS
+from leeward.adapters.objects import CONFIG_MAP, MODELS, OPTIONAL_KINDS, OWNED_KINDS, ROUTE, labels_of
 from leeward.adapters.pools import PoolKinds
 from leeward.api.modeldeployment import ModelDeployment
-from leeward.ports import Cluster, KubeObject, ModelKey, PortError, Ref, Unreachable
+from leeward.ports import Cluster, Denied, KindMissing, KubeObject, ModelKey, PortError, Ref, Unreachable
 from leeward.record_decisions import DecisionLog
 
 FINALIZER = "leeward.dev/cleanup"
@@ -99,7 +98,7 @@ class Debts:
 
 async def _gone(cluster: Cluster, region: str, key: ModelKey, pools: PoolKinds) -> bool:
     try:
-        gone = await apply.remove(cluster, key, pools)
+        gone = await remove(cluster, key, pools)
     except PortError:
         return False
     if gone:
@@ -123,7 +122,7 @@ async def remove_everywhere(
         try:
             if cluster is None:
                 raise Unreachable(f"{region} does not answer")
-            clean &= await apply.remove(cluster, key, debts.pools)
+            clean &= await remove(cluster, key, debts.pools)
         except PortError as error:
             await debts.add(region, key)
             log.warning(
@@ -138,3 +137,29 @@ async def remove_everywhere(
         rest = [name for name in model.metadata.finalizers if name != FINALIZER]
         await debts.home.patch(_ref(model), {"metadata": {"finalizers": rest}})
     return clean
+
+
+async def remove(cluster: Cluster, key: ModelKey, pools: PoolKinds) -> bool:
+    """Delete all of a model's objects from a cluster, routes before pods before pools. True when nothing was left.
+
+    Raises:
+        PortError: the cluster could not be asked; what is left is owed.
+    """
+    left = 0
+    for kind in dict.fromkeys((*OWNED_KINDS, *pools.known)):
+        try:
+            found = await cluster.find(kind, labels=labels_of(*key))
+        except KindMissing:
+            continue
+        except Denied:
+            if kind in OPTIONAL_KINDS or (kind in pools.known and kind not in pools.used):
+                continue  # nobody uses it, so the rights may be left out
+            raise
+        for body in found:
+            metadata = body["metadata"]
+            left += 1
+            if not metadata.get("deletionTimestamp"):
+                await cluster.delete(Ref(kind, metadata.get("namespace", ""), metadata["name"]), uid=metadata["uid"])
+        if kind is ROUTE and found:
+            await asyncio.sleep(0.5)  # let the gateways see that the routes are gone before the pods go
+    return left == 0

@@ -234,6 +234,11 @@ class Observer:
         seen = {name: self._sight(name).replicas(key) for name in names}
         return {name: ready for name, ready in seen.items() if ready is not None}
 
+    def ordered(self, key: ModelKey, names: Iterable[str]) -> dict[str, int]:
+        """Replicas of a model that each Deployment asks for, whoever wrote the number."""
+        found = {name: self._sight(name).deployments.get(key) for name in names}
+        return {name: body["spec"].get("replicas", 1) for name, body in found.items() if body is not None}
+
     def _sight(self, name: str) -> RegionSight:
         return self.regions.get(name) or RegionSight()
 

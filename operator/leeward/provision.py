@@ -90,7 +90,8 @@ class Provider:
         ref = Ref(DEPLOYMENT, model.metadata.namespace or "", model.metadata.name)
         deployment = await member.cluster.read(ref)
         entry = next(row for row in model.spec.regions if row.name == region)
-        running = ((deployment or {}).get("status") or {}).get("replicas", 0)
+        ordered, there = (((deployment or {}).get(part) or {}).get("replicas", 0) for part in ("spec", "status"))
+        running = max(ordered, there)  # an autoscaler may have ordered more than the plan wants
         kept = line.replicas + line.standby
         least = kept if line.standby else entry.replicas.min
         wanted = Range(least, max(kept, running), entry.replicas.max + SURGE)

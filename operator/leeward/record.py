@@ -5,7 +5,7 @@ number moved; numbers that move live in the metrics.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -16,7 +16,7 @@ from leeward.api.common import GROUP, VERSION, Condition, condition_of
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.modelstatus import ModelDeploymentStatus, RegionLine, ReplicaCount, ServingWeight, WeightRow
 from leeward.api.units import decimal_text
-from leeward.core.memory import Memory, from_record, to_record
+from leeward.core.memory import to_record
 from leeward.core.plan import Plan, RegionPlan
 from leeward.core.verdict import Verdict
 from leeward.ports import Cluster, KubeObject, PortError
@@ -41,12 +41,14 @@ class Recorder:
         plan: Plan,
         ready: Mapping[str, int],
         problems: Mapping[str, PortError],
-        nodes: Condit | None = None,
+        more: Sequence[Condit | None] = (),
         *,
         shut: bool = False,
         leaving: tuple[str, str] | None = None,
     ) -> None:
-        """Tell one model's tick; `shut`: no user has been let in yet; `leaving`: why it is not settled, and a message.
+        """Tell one model's tick, with `more` conditions if they are known.
+
+        `shut`: no user has been let in yet; `leaving`: why it is not settled, and a message.
 
         Raises:
             PortError: the home cluster does not take the status; it is written by a later tick.
@@ -55,7 +57,7 @@ class Recorder:
         self.telemetry.show(model.key, plan, ready)
         if self.dry_run:
             return
-        conditions = [*_conditions(plan, ready, problems, shut), *([nodes] if nodes else [])]
+        conditions = [*_conditions(plan, ready, problems, shut), *(row for row in more if row)]
         if leaving is not None and not shut:
             conditions = [("Progressing", True, *leaving) if row[0] == "Progressing" else row for row in conditions]
         mark = _mark(plan, ready, conditions, model.metadata.generation)
@@ -140,14 +142,6 @@ def _event_body(model: ModelDeployment, kind: str, sentence: str, warning: bool)
         "lastTimestamp": stamp,
         "count": 1,
     }
-
-
-def remembered(status: ModelDeploymentStatus) -> Memory:
-    """The memory that was recorded last; a fresh one where none can be read."""
-    try:
-        return from_record(json.loads(status.memory) if status.memory else None)
-    except ValueError:
-        return from_record(None)
 
 
 def _mark(plan: Plan, ready: Mapping[str, int], conditions: list[Condit], generation: int | None) -> object:

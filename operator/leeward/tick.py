@@ -11,28 +11,28 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from leeward import apply, cleanup, opening
+from leeward import apply, cleanup, elasticity, opening
 from leeward.adapters.members import Member, Members, check_gateway, unusable
 from leeward.adapters.pools import Registry
 from leeward.adapters.telemetry import Liveness, Telemetry
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
 from leeward.core.decide import decide
-from leeward.core.memory import Memory
 from leeward.core.plan import Plan, Verdict
 from leeward.core.spec import ModelSpec
+from leeward.known import Known
 from leeward.leaving import Leaving, evacuated
 from leeward.lookout import Lookout
 from leeward.observe import Observer, now_ms
 from leeward.ports import Cluster, ModelKey, PortError, RegionMissing
-from leeward.provision import Placement, nodes_condition
-from leeward.record import Recorder, remembered
+from leeward.provision import nodes_condition
+from leeward.record import Recorder
 from leeward.record_decisions import DecisionLog
 from leeward.record_regions import RegionRecorder
 from leeward.settings import Settings
 from leeward.store import Store, with_entries
 from leeward.targets import model_key
-from leeward.translate import model_spec
+from leeward.translate import model_spec, recalled
 from leeward.waiting import first_of
 
 _PATIENCE_SECONDS = 1.2
@@ -41,21 +41,6 @@ _TAKEN_BY_ALL_SECONDS = 30.0
 _AGAIN_SECONDS = 15.0  # what pools say is asked so often while replicas are missing
 
 log = structlog.get_logger("tick")
-
-
-@dataclass
-class Known:
-    """What is remembered of one model between ticks."""
-
-    memory: Memory
-    applied: object = None  # what `ensure` last brought in line, None: do it again
-    serving: bool = False  # users have been let in
-    sizing: apply.Sizing = field(default_factory=apply.Sizing)
-    ensuring: "asyncio.Task[None] | None" = None
-    failed: dict[str, PortError] = field(default_factory=dict)
-    placed: dict[str, Placement] = field(default_factory=dict)
-    written: list[str] = field(default_factory=list)
-    since: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -159,10 +144,13 @@ class Loop:
         try:
             ready = self.observer.ready(key, spec.region_names)
             lines = [line for line in plan.regions if line.name not in leaving]
-            nodes = nodes_condition(model, lines, known.placed, self.observer.nodes())
+            more = [
+                nodes_condition(model, lines, known.placed, self.observer.nodes()),
+                elasticity.condition(model, lines, known.scaled),
+            ]
             shut = not (known.serving or self.observer.open_everywhere(key, spec.region_names))
             leaves = self.leaving.told(key)
-            await self.recorder.record(model, plan, ready, problems, nodes, shut=shut, leaving=leaves)
+            await self.recorder.record(model, plan, ready, problems, more, shut=shut, leaving=leaves)
         except PortError as error:
             log.warning("the status could not be written", model=model.key, error=str(error), remedy=error.remedy)
 
@@ -176,7 +164,7 @@ class Loop:
         self.observer.eager[key] = doubted | {line.name for line in plan.regions if not line.listed}
 
     def _recall(self, model: ModelDeployment) -> Known:
-        return self.known.setdefault(model.key, Known(remembered(model.status)))
+        return self.known.setdefault(model.key, Known(recalled(model)))
 
     async def _apply(
         self, model: ModelDeployment, spec: ModelSpec, plan: Plan, known: Known, leaving: tuple[str, ...]
@@ -188,28 +176,25 @@ class Loop:
             line.name: known.sizing.size(line.name, ready.get(line.name, 0), line.replicas, time.monotonic())
             for line in plan.regions
         }
-        task = apply.Task(model, self.members.found, plan, sized, reachable, self.registry)
+        ordered = self.observer.ordered(model_key(model), spec.region_names)
+        waits = any(ready.get(line.name, 0) < line.replicas for line in plan.regions)
+        again = int(time.monotonic() // _AGAIN_SECONDS) if waits else 0
+        task = apply.Task(model, self.members.found, plan, sized, reachable, self.registry, ordered, again)
         failed: dict[str, PortError] = {}
         if known.serving and not spec.frozen:
             written = await apply.write_weights(task, self.observer.routes(model_key(model), spec.region_names))
             self.observer.wrote(model_key(model), written.routes)
             failed = written.failed
-        mark = (
-            model.metadata.generation,
-            tuple((line.name, line.replicas, sized[line.name]) for line in plan.regions),
-            tuple(sorted(reachable)),
-            any(ready.get(line.name, 0) < line.replicas for line in plan.regions)
-            and int(time.monotonic() // _AGAIN_SECONDS),
-        )
-        idle = known.ensuring is None or known.ensuring.done()
-        if reachable and idle and known.applied != mark:
-            known.ensuring = asyncio.create_task(self._ensure(task, known, mark))
+        if reachable and plan.emergency and known.idle(known.ordering):
+            known.ordering = asyncio.create_task(self._ensure(task, known))
+        elif reachable and known.idle(known.ensuring) and known.applied != task.mark:
+            known.ensuring = asyncio.create_task(self._ensure(task, known))
         for region, error in failed.items():
             self.telemetry.errors.labels(region, error.reason).inc()
         return failed | known.failed
 
-    async def _ensure(self, task: apply.Task, known: Known, mark: object) -> None:
-        """Bring a model's objects in line; the next tick sees what became of it."""
+    async def _ensure(self, task: apply.Task, known: Known) -> None:
+        """Bring a model's objects in line, in an emergency its capacity only; a later tick sees what came of it."""
         model = task.model
         try:
             await cleanup.hold(self.recorder.home, model)
@@ -223,8 +208,9 @@ class Loop:
             log.exception("a model could not be brought in line", model=model.key)
             return
         known.failed, known.placed = outcomes.problems, known.placed | outcomes.placed
+        known.scaled |= outcomes.scaled
         known.serving = known.serving or opened
-        known.applied = mark if opened and not outcomes.unsettled else None
+        known.applied = task.mark if opened and not outcomes.unsettled else None
         if outcomes.written:
             log.info("brought in line", model=model.key, written=outcomes.written)
             if outcomes.written != known.written:  # the same again: somebody changes it back, so there is no hurry

@@ -10,7 +10,7 @@ import pytest
 from cases import CASES, REPLICAS, model, region
 from seen import Run
 
-from leeward import apply
+from leeward import cleanup
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.adapters.objects import NODE, POD
 from leeward.adapters.pools import Pool, PoolKinds, Range, Registry
@@ -166,7 +166,7 @@ async def default_account(cluster: KubernetesCluster) -> None:
 async def tidy(cluster: KubernetesCluster) -> None:
     """Remove the model's objects, and the nodes and pods of the tests."""
     kinds = PoolKinds(Registry().object_kinds([]).known)
-    await apply.remove(cluster, (NAMESPACE, MODEL.metadata.name), kinds)
+    await cleanup.remove(cluster, (NAMESPACE, MODEL.metadata.name), kinds)
     for name in ("pools-new", "pools-old"):
         await cluster.delete(Ref(NODE, "", name))
         await cluster.delete(Ref(POD, NAMESPACE, name))

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from leeward.adapters.objects import ROUTE
+from leeward.adapters.objects import OWNED_KINDS, ROUTE, SCALED_OBJECT
 from leeward.adapters.routes import Names, read_row
 from leeward.ports import Ref
 from localfleet.bootstrap import documents
@@ -14,6 +14,8 @@ from localfleet.load.generator import Load
 
 KEY = ("models", "llama-70b")
 SPEC = documents(MODEL_FILE)[0]["spec"]
+OWNED = tuple(kind for kind in OWNED_KINDS if kind is not SCALED_OBJECT)
+"""What a model can own on this fleet, where KEDA is not installed."""
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 

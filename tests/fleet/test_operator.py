@@ -10,9 +10,9 @@ from typing import Any
 
 import aiohttp
 import pytest
-from seen import KEY, SPEC, Run, everywhere, send, weights
+from seen import KEY, OWNED, SPEC, Run, everywhere, send, weights
 
-from leeward.adapters.objects import DEPLOYMENT, NODE, NODE_POOL, OWNED_KINDS, ROUTE, labels_of
+from leeward.adapters.objects import DEPLOYMENT, NODE, NODE_POOL, ROUTE, labels_of
 from leeward.adapters.routes import Names
 from leeward.ports import Kind, KubeObject, PortError, Ref
 from localfleet import faults, launch
@@ -28,9 +28,7 @@ OPERATOR_USER = "system:serviceaccount:leeward-system:leeward"
 def test_every_region_gets_pods_on_gpu_nodes_and_routes(stage: Stage, run: Run) -> None:
     for name, cluster in stage.clusters.items():
         kinds = Counter(
-            body["kind"]
-            for kind in OWNED_KINDS
-            for body in run(_kinded(cluster.find(kind, labels=labels_of(*KEY)), kind))
+            body["kind"] for kind in OWNED for body in run(_kinded(cluster.find(kind, labels=labels_of(*KEY)), kind))
         )
         assert kinds == {
             "HTTPRoute": 3,
@@ -194,7 +192,7 @@ def test_deletion_cleans_reachable_regions_at_once_and_the_others_when_they_retu
 
     async def left(name: str) -> int:
         cluster = stage.clusters[name]
-        return sum([len(await cluster.find(kind, labels=labels_of(*KEY))) for kind in OWNED_KINDS])
+        return sum([len(await cluster.find(kind, labels=labels_of(*KEY))) for kind in OWNED])
 
     async def object_gone() -> bool | None:
         return True if await stage.model() is None and not await left("eu-west4") else None

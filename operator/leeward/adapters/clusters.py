@@ -27,6 +27,7 @@ from leeward.ports import (
 )
 
 FIELD_MANAGER = "leeward"
+_NOT_SERVED = "404 page not found"
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 _ERRORS: dict[int, type[PortError]] = {
@@ -90,7 +91,9 @@ class KubernetesCluster:
         """All objects of a kind, in one namespace or in all, that carry the labels and have the fields."""
         wanted = {"labelSelector": labels or {}, "fieldSelector": fields or {}}
         query = [(name, ",".join(f"{k}={v}" for k, v in each.items())) for name, each in wanted.items() if each]
-        found = await self._call("GET", await self._path(kind, namespace), query=query)
+        found = await self._maybe(self._call("GET", await self._path(kind, namespace), query=query))
+        if found is None:  # a kind without objects is an empty list
+            raise KindMissing(f"{self.name} serves no {kind.kind} ({kind.api_version}) any more: install its CRD")
         return found.get("items") or []
 
     async def apply(self, body: KubeObject, *, dry_run: bool = False, writer: str = "") -> KubeObject:
@@ -219,6 +222,8 @@ class KubernetesCluster:
 
     def _error(self, status: int, message: str, method: str) -> PortError:
         said = f"{self.name}: {message}"
+        if status == 404 and message == _NOT_SERVED:
+            self._plurals.clear()  # a CRD that was there is gone: what is served is asked anew
         if status == 404 and method in ("GET", "DELETE", "PATCH"):
             return _NotFound(said)
         if status == 500 and "failed to create typed patch object" in message:

@@ -1,7 +1,9 @@
 """What all objects that Leeward writes share: names, labels, and whether a live object already is as wanted."""
 
 import re
+from collections.abc import Sequence
 from fractions import Fraction
+from itertools import repeat
 
 from leeward.api.common import GROUP, VERSION
 from leeward.api.modeldeployment import ModelDeployment
@@ -36,13 +38,28 @@ GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway")
 SERVICE = Kind("v1", "Service")
 DEPLOYMENT = Kind("apps/v1", "Deployment")
 DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget")
+AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler")
+SCALED_OBJECT = Kind("keda.sh/v1alpha1", "ScaledObject")
 NODE_POOL = Kind("karpenter.sh/v1", "NodePool", namespaced=False)
 NODE = Kind("v1", "Node", namespaced=False)
 POD = Kind("v1", "Pod")
 EVENT = Kind("v1", "Event")
 
-OWNED_KINDS: tuple[Kind, ...] = (ROUTE, POLICY, BACKEND, SERVICE, DISRUPTION_BUDGET, DEPLOYMENT, NODE_POOL)
+OWNED_KINDS: tuple[Kind, ...] = (
+    ROUTE,
+    POLICY,
+    BACKEND,
+    SERVICE,
+    DISRUPTION_BUDGET,
+    AUTOSCALER,
+    SCALED_OBJECT,
+    DEPLOYMENT,
+    NODE_POOL,
+)
 """Everything that a model can own in a cluster, in the order in which it is removed: routes before pods."""
+
+OPTIONAL_KINDS = (AUTOSCALER, SCALED_OBJECT)
+"""Those of them that many models never own: a cluster that does not let us see them holds none of ours."""
 
 
 def owner_labels(model: ModelDeployment) -> dict[str, str]:
@@ -72,25 +89,28 @@ def ref_of(body: KubeObject) -> Ref:
     return Ref(Kind(body["apiVersion"], body["kind"], bool(namespace)), namespace, metadata["name"])
 
 
-def differs(wanted: object, live: object) -> bool:
+AMOUNTS = ("requests", "limits", "sizeLimit")
+"""Fields of pods whose values are amounts."""
+
+
+def differs(wanted: object, live: object, amounts: Sequence[str] = AMOUNTS) -> bool:
     """Is anything that is wanted missing or different in what is there? Fields that only `live` has are its own.
 
-    An empty list or mapping that is wanted equals an absent one, since API servers drop them. Amounts are compared as
-    numbers, since API servers write them in their own way: 16 as "16", 0.5 as 500m, 1024Mi as 1Gi.
+    An empty list or mapping that is wanted equals an absent one, since API servers drop them. The fields `amounts` are
+    compared as numbers, since API servers write them in their own way: 16 as "16", 0.5 as 500m, 1024Mi as 1Gi.
     """
     if isinstance(wanted, dict):
         there = live if isinstance(live, dict) else {}
         return any(
-            _amounts_differ(value, there.get(key)) if key in _AMOUNTS else differs(value, there.get(key))
+            _amounts_differ(value, there.get(key)) if key in amounts else differs(value, there.get(key), amounts)
             for key, value in wanted.items()
         )
     if isinstance(wanted, list | tuple):
         found = live if isinstance(live, list) else []
-        return len(wanted) != len(found) or any(map(differs, wanted, found))
+        return len(wanted) != len(found) or any(map(differs, wanted, found, repeat(amounts)))
     return wanted != live
 
 
-_AMOUNTS = ("requests", "limits", "sizeLimit")
 _UNITS = {"m": Fraction(1, 1000), "": Fraction(1)}
 _UNITS |= {letter: Fraction(1000) ** power for power, letter in enumerate("kMGTPE", 1)}
 _UNITS |= {f"{letter}i": Fraction(1024) ** power for power, letter in enumerate("KMGTPE", 1)}

@@ -31,27 +31,28 @@ STANDBY_PRIORITY = "leeward-standby"
 def workload_objects(
     model: ModelDeployment,
     region: Region,
-    replicas: int,
     node_labels: dict[str, list[str]],
     taints: Sequence[Taint] = (),
 ) -> list[KubeObject]:
-    """Deployment, Service and PodDisruptionBudget; `node_labels` choose the nodes, whose `taints` the pods tolerate."""
+    """Deployment, Service and PodDisruptionBudget; `node_labels` choose the nodes, whose `taints` the pods tolerate.
+
+    The Deployment comes first and without `spec.replicas`, which has an owner of its own.
+    """
     name = model.metadata.name
     return [
-        _service(model, name),
-        _disruption_budget(model, name),
         owned(
             model,
             DEPLOYMENT,
             name,
             {
-                "replicas": replicas,
                 "selector": {"matchLabels": _selector(model)},
                 "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
                 "template": _pod_template(model, region, node_labels, taints),
             },
             _MODEL_SERVER,
         ),
+        _service(model, name),
+        _disruption_budget(model, name),
     ]
 
 

@@ -10,6 +10,7 @@ from pydantic import (
     field_validator,
 )
 
+from leeward.api.autoscaling import HPA, SCALED_OBJECT, Autoscaling
 from leeward.api.common import ApiModel, RegionName, Resource
 from leeward.api.markers import MAX_REGIONS, Schema, atomic_list, keyed_list, rule, rules, set_list
 from leeward.api.modelstatus import ModelDeploymentStatus
@@ -179,6 +180,13 @@ class ModelDeploymentSpec(ApiModel):
                 "server and template exclude each other: remove one of them",
                 ".template",
             ),
+            rule(
+                f"!has(self.autoscaling) || self.autoscaling.provider != '{HPA}' || !has(self.regions) || "
+                "self.regions.all(r, r.replicas.min > 0)",
+                f"a {HPA} does not start from 0 replicas: set replicas.min of every region to 1 or more, or use "
+                f"provider {SCALED_OBJECT}",
+                ".regions",
+            ),
         )
     )
 
@@ -208,6 +216,11 @@ class ModelDeploymentSpec(ApiModel):
             ),
         },
         description="Regions that serve the model: one at least, 16 at most, at least one with a share above 0.",
+    )
+    autoscaling: Autoscaling | None = Field(
+        default=None,
+        description="An autoscaler in each region, for normal growth; Leeward owns its floor and its ceiling. Unset: "
+        "Leeward alone says how many replicas a region runs.",
     )
     capacity: Capacity = Field(default=Capacity(), description="What one replica can carry.")
     redundancy: Redundancy = Field(default=Redundancy(), description="What may be lost without a shortage.")

@@ -1,6 +1,6 @@
 """How many replicas a serve listener is sized for."""
 
-from leeward.apply import Sizing
+from leeward.elasticity import Sizing
 
 
 def test_it_starts_at_what_is_wanted_and_pods_that_come_up_do_not_shrink_it() -> None:

@@ -18,8 +18,8 @@ GPU = "nvidia.com/gpu"
 
 
 def pods(placement: Placement) -> dict:
-    objects = workload.workload_objects(model(), region("gke"), 2, placement.node_labels, placement.taints)
-    return objects[-1]["spec"]["template"]["spec"]
+    objects = workload.workload_objects(model(), region("gke"), placement.node_labels, placement.taints)
+    return objects[0]["spec"]["template"]["spec"]
 
 
 def test_pods_may_go_to_every_pool_of_their_model() -> None:
