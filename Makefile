@@ -87,8 +87,10 @@ image: ## Build the operator's image with buildah (IMAGE=name BASE=another Debia
 	buildah build --layers=false --timestamp "$$(git log -1 --format=%ct)" $(if $(BASE),--build-arg BASE=$(BASE)) \
 		$(BUILD_FLAGS) --tag $(IMAGE) .
 
-bench: setup ## Compare fixed weights, the data plane alone, and Leeward; results in bench/results/
+bench: setup ## All comparisons on a fleet, and of sizing; results in bench/results/ (hours; each has --help)
 	hack/bench
+	hack/bench-surge
+	hack/bench-capacity
 
 bench-core: setup ## Time the decision core, and compare it with simpler policies in the same storms (an hour)
 	hack/bench-core
