@@ -38,6 +38,7 @@ class Placement:
     move: str = ""
     error: PortError | None = None
     deployment: KubeObject | None = None
+    autoscaled: int = 0  # replicas that an autoscaler has ordered
 
     @property
     def node_labels(self) -> dict[str, list[str]]:
@@ -86,7 +87,8 @@ class Provider:
             written += [f"{body['kind']} {body['metadata']['name']} (removed)" for body in move.remove]
         except PortError as error:
             return Placement(pools, error=error, deployment=deployment), written
-        return Placement(pools, tuple(claims), move.sentence, None, deployment), written
+        autoscaled = ordered if model.spec.autoscaling else 0
+        return Placement(pools, tuple(claims), move.sentence, None, deployment, autoscaled), written
 
     def _holder(self, member: Member) -> Cluster:
         """The cluster that holds the region's pool objects."""
@@ -212,14 +214,15 @@ def nodes_condition(
             return "NodesReady", None, "NotSeen", f"the nodes of {line.name} have not been seen yet"
         placement = placements[line.name]
         seen = count(nodes[line.name], placement.node_labels, accelerator.resource_name, accelerator.count)
-        if seen.replicas < line.replicas:
+        wanted = max(line.replicas, placement.autoscaled)
+        if seen.replicas < wanted:
             said = "; ".join(claim.sentence for claim in placement.claims if claim.sentence)
             return (
                 "NodesReady",
                 False,
                 "NodesMissing",
                 f"{line.name}: {seen.nodes} Ready nodes with {seen.accelerators} {accelerator.resource_name} carry "
-                f"{seen.replicas} of {line.replicas} replicas" + (f"; {said}" if said else ""),
+                f"{seen.replicas} of {wanted} replicas" + (f"; {said}" if said else ""),
             )
     if moves:
         return "NodesReady", True, "PoolsChanging", "; ".join(moves)
