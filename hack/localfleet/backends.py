@@ -46,6 +46,9 @@ class Backend(Protocol):
     def heal(self, fleet: Fleet, region: RegionHost) -> list[str]:
         """Undo every fault; what was started again."""
 
+    def limit(self, fleet: Fleet, region: RegionHost, key: str, machines: int | None) -> dict[str, int]:
+        """Let the region's provider have so many machines of a type (None: any number); the limits in force then."""
+
     def execute(self, fleet: Fleet, host: str, command: list[str]) -> int:
         """Run a command on the users' host, or on a region's; its exit status."""
 

@@ -1,11 +1,11 @@
-"""`hack/fleet kill | degrade | heal`: faults, from the command line."""
+"""`hack/fleet kill | degrade | limit | heal`: faults and shortages, from the command line."""
 
 from datetime import datetime
 from functools import partial
 
 import click
 
-from localfleet import faults
+from localfleet import backends, faults, recipes
 from localfleet.cli import Context, clearly, main
 from localfleet.terminal import console
 
@@ -73,6 +73,25 @@ def degrade(context: Context, /, region: str, pods: tuple[str, ...], **wanted: f
     backend = context.enter()
     clearly(lambda: backend.degrade(context.fleet, host, chosen, list(pods)))
     console.print(f"{region}: {chosen}; `hack/fleet heal {region}` mends it")
+
+
+@main.command()
+@click.argument("region")
+@click.argument("machine", type=click.Choice(list(recipes.MACHINES)))
+@click.argument("machines", type=click.IntRange(min=0), required=False)
+@click.option("--capacity-type", type=click.Choice(recipes.CAPACITY_TYPES), help="Only machines of this kind.")
+@click.pass_obj
+def limit(context: Context, region: str, machine: str, machines: int | None, capacity_type: str | None) -> None:
+    """Let a region's provider have MACHINES machines of a type, and no more; without a number: as many as asked for.
+
+    Machines that run already stay. `heal` does not lift a limit: hack/fleet limit eu-west4 gpu-8x-h100 2
+    """
+    (host,) = context.regions((region,))
+    key = f"{machine}/{capacity_type}" if capacity_type else machine
+    backend = backends.BACKENDS[context.fleet.backend]
+    now = clearly(lambda: backend.limit(context.fleet, host, key, machines))
+    told = ", ".join(f"{count} {name}" for name, count in sorted(now.items()))
+    console.print(f"{region}: {told or 'any number of machines'}")
 
 
 @main.command()

@@ -149,6 +149,7 @@ def _simulated_nodes(region: RegionHost, binaries: dict[str, Path]) -> list[Comp
                 "DISABLE_LEADER_ELECTION": "true",
                 "CLUSTER_NAME": region.name,
                 "INSTANCE_TYPES_FILE_PATH": str(region.folder / "instance-types.json"),
+                "LIMITS_FILE_PATH": str(region.limits),
                 "SYSTEM_NAMESPACE": SYSTEM_NAMESPACE,
                 "METRICS_PORT": "8180",
                 "HEALTH_PROBE_PORT": "8181",

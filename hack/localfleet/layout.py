@@ -70,6 +70,11 @@ class RegionHost:
         """Admin kubeconfig for use on the machine itself, by way of a loopback port."""
         return self.folder / "kubeconfig-outside"
 
+    @property
+    def limits(self) -> Path:
+        """How many machines of a type Karpenter can have; `limits.py` writes it."""
+        return self.folder / "limits.json"
+
     def log(self, component: str) -> Path:
         return self.folder / "logs" / f"{component}.log"
 

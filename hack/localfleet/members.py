@@ -19,6 +19,7 @@ from localfleet.layout import (
     Fleet,
     RegionHost,
 )
+from localfleet.recipes import ACCELERATORS
 
 _DOMAINS = ("aws", "gcp", "azure")
 _NODE_POOLS: dict[str, KubeObject] = {
@@ -26,7 +27,8 @@ _NODE_POOLS: dict[str, KubeObject] = {
         "provider": "karpenter",
         "nodeClassRef": {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "gpu"},
         "accelerators": [
-            {"type": ACCELERATOR, "nodeLabels": {"node.kubernetes.io/instance-type": ["gpu-8x-h100"]}},
+            {"type": kind, "nodeLabels": {"node.kubernetes.io/instance-type": list(machines)}}
+            for kind, machines in ACCELERATORS.items()
         ],
     },
     KIND: {

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 from rich.table import Table
 
-from localfleet import faults, forward, gitops, launch, lifecycle, network, sandbox
+from localfleet import faults, forward, gitops, launch, lifecycle, limits, network, sandbox
 from localfleet import tools as binaries
 from localfleet.errors import FleetError
 from localfleet.layout import ENVOY_READY_PORT, NAMESPACES, Fleet, RegionHost
@@ -138,6 +138,10 @@ def degrade(fleet: Fleet, region: RegionHost, faults_wanted: dict[str, Any], pod
 
 def heal(fleet: Fleet, region: RegionHost) -> list[str]:
     return asyncio.run(faults.heal(region))
+
+
+def limit(fleet: Fleet, region: RegionHost, key: str, machines: int | None) -> dict[str, int]:
+    return limits.change(region, key, machines)
 
 
 def execute(fleet: Fleet, host: str, command: list[str]) -> int:

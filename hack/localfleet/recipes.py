@@ -7,9 +7,26 @@ import yaml
 from leeward.ports import KubeObject
 from localfleet.layout import RegionHost
 
+SPOT_PRICE = 0.4  # of the price on demand
+MACHINES: dict[str, tuple[float, KubeObject]] = {
+    # name → dollars an hour on demand, and what such a machine has; prices are of the size that clouds ask
+    "gpu-8x-h100": (98.0, {"cpu": "192", "memory": "2Ti", "ephemeral-storage": "4Ti", "nvidia.com/gpu": "8"}),
+    "gpu-8x-a100": (40.0, {"cpu": "96", "memory": "1152Gi", "ephemeral-storage": "8Ti", "nvidia.com/gpu": "8"}),
+    "gpu-4x-l4": (4.6, {"cpu": "48", "memory": "192Gi", "ephemeral-storage": "3Ti", "nvidia.com/gpu": "4"}),
+    "gpu-1x-l4": (1.3, {"cpu": "16", "memory": "64Gi", "ephemeral-storage": "600Gi", "nvidia.com/gpu": "1"}),
+    "cpu-16x": (0.8, {"cpu": "16", "memory": "64Gi", "ephemeral-storage": "200Gi"}),
+}
+ACCELERATORS = {
+    "nvidia-h100-80gb": ("gpu-8x-h100",),
+    "nvidia-a100-80gb": ("gpu-8x-a100",),
+    "nvidia-l4": ("gpu-4x-l4", "gpu-1x-l4"),
+}
+"""Machines by the accelerator type that a model names."""
+CAPACITY_TYPES = ("on-demand", "spot")
+
 
 def instance_types() -> str:
-    """Karpenter's instance types for the fleet: one with eight GPUs, one without, each in one zone."""
+    """Karpenter's instance types for the fleet, on demand and spot, each in one zone."""
 
     def offering(capacity: str, price: float) -> KubeObject:
         return {
@@ -21,21 +38,16 @@ def instance_types() -> str:
             ],
         }
 
-    def machine(name: str, price: float, resources: KubeObject) -> KubeObject:
-        return {
-            "name": name,
-            "architecture": "amd64",
-            "operatingSystems": ["linux"],
-            "resources": resources,
-            "offerings": [offering("on-demand", price), offering("spot", price * 0.4)],
-        }
-
     return json.dumps(
         [
-            machine(
-                "gpu-8x-h100", 98.0, {"cpu": "192", "memory": "2Ti", "ephemeral-storage": "4Ti", "nvidia.com/gpu": "8"}
-            ),
-            machine("cpu-16x", 0.8, {"cpu": "16", "memory": "64Gi", "ephemeral-storage": "200Gi"}),
+            {
+                "name": name,
+                "architecture": "amd64",
+                "operatingSystems": ["linux"],
+                "resources": resources,
+                "offerings": [offering("on-demand", price), offering("spot", price * SPOT_PRICE)],
+            }
+            for name, (price, resources) in MACHINES.items()
         ],
         indent=1,
     )

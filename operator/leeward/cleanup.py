@@ -1,4 +1,4 @@
-"""Removing a model from every cluster, also from those that are out of reach right now.
+"""Removing a model from every cluster, or from one that it leaves, also from those that are out of reach right now.
 
 A finalizer keeps the ModelDeployment until every reachable cluster is clean. What an unreachable one still holds is
 written to a durable record first (ConfigMap `leeward-owed` in the operator's namespace: region → models), so the
@@ -7,7 +7,7 @@ deletion of the object is not held up, and it is cleaned when the cluster answer
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
@@ -52,6 +52,7 @@ class Debts:
     pools: PoolKinds = field(default_factory=PoolKinds)
     owed: dict[str, set[ModelKey]] = field(default_factory=dict)
     loaded: bool = False
+    _paying: asyncio.Lock = field(default_factory=asyncio.Lock)
     _saving: asyncio.Lock = field(default_factory=asyncio.Lock)  # or an older record could arrive last
 
     async def load(self) -> None:
@@ -64,21 +65,26 @@ class Debts:
         self.loaded = True
 
     async def add(self, region: str, key: ModelKey) -> None:
-        """Record that a region still holds a model's objects."""
+        """Record that a region still holds a model's objects. What cannot be recorded is not owed."""
         if key not in self.owed.get(region, set()):
             self.owed.setdefault(region, set()).add(key)
-            await self._save()
+            try:
+                await self._save()
+            except PortError:
+                self.owed[region].discard(key)
+                raise
 
-    async def pay(self, clusters: Mapping[str, Cluster | None], alive: set[ModelKey]) -> None:
-        """Clean the regions that answer again. A model that exists anew in a region is not owed there any more."""
-        for region in sorted(self.owed):
-            cluster = clusters.get(region)
-            for key in sorted(self.owed[region]):
-                if key in alive or (cluster is not None and await _gone(cluster, region, key, self.pools)):
-                    self.owed[region].discard(key)
-                    await self._save()
-            if not self.owed[region]:
-                del self.owed[region]
+    async def pay(self, clusters: Mapping[str, Cluster | None], wanted: Callable[[str, ModelKey], bool]) -> None:
+        """Clean the regions that answer again. What is `wanted` in a region anew is not owed there any more."""
+        async with self._paying:
+            for region in sorted(self.owed):
+                cluster = clusters.get(region)
+                for key in sorted(self.owed[region]):
+                    if wanted(region, key) or (cluster is not None and await _gone(cluster, region, key, self.pools)):
+                        self.owed[region].discard(key)
+                        await self._save()
+                if not self.owed[region]:
+                    del self.owed[region]
 
     async def _save(self) -> None:
         async with self._saving:

@@ -42,12 +42,12 @@ class Lookout:
             await asyncio.sleep(self.settings.reach_interval)
 
     async def _ask_once(self) -> None:
-        if await self.observer.ask_reach(self.members.found, self.store.alive()):
+        if await self.observer.ask_reach(self.members.found, self.store.served()):
             self.alarm.set()
 
     async def _probe(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            self.observer.probe_eagerly(self.members.found, self.store.alive())
+            self.observer.probe_eagerly(self.members.found, self.store.served())
             await asyncio.sleep(_EAGER_SECONDS)
 
     async def _time(self, stop: asyncio.Event) -> None:

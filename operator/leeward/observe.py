@@ -15,8 +15,8 @@ from typing import Any
 import structlog
 
 from leeward.adapters.members import Member
-from leeward.adapters.objects import DEPLOYMENT, MANAGED_BY, NODE, ROUTE
-from leeward.adapters.pools.nodes import NodeSeen, node_seen
+from leeward.adapters.objects import COMPONENT_LABEL, DEPLOYMENT, MANAGED_BY, MODEL_SERVER, NODE, POD, ROUTE
+from leeward.adapters.pools.nodes import NodeSeen, node_seen, requests_by_node
 from leeward.adapters.routes import read_row
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.units import parse_decimal
@@ -134,7 +134,7 @@ class Observer:
         asked = time.monotonic()
         try:
             routes = await member.cluster.find(ROUTE, labels=_OURS)
-            deployments = await member.cluster.find(DEPLOYMENT, labels=_OURS)
+            deployments = await member.cluster.find(DEPLOYMENT, labels=_OURS | {COMPONENT_LABEL: MODEL_SERVER})
         except PortError as error:
             sight.api_error = error
             return
@@ -150,7 +150,9 @@ class Observer:
         """Nodes are many and for messages, so they are asked for rarely, and when ready replicas changed."""
         assert member.cluster is not None
         try:
-            sight.nodes = tuple(node_seen(body) for body in await member.cluster.find(NODE))
+            requested = requests_by_node(await member.cluster.find(POD, labels=_OURS))
+            nodes = await member.cluster.find(NODE)
+            sight.nodes = tuple(node_seen(body, requested.get(body["metadata"]["name"])) for body in nodes)
         except PortError as error:
             log.info("a region's nodes cannot be seen", region=member.region.metadata.name, error=str(error))
 

@@ -120,6 +120,7 @@ class Cluster(Protocol):
         kind: Kind,
         namespace: str = "",
         labels: Mapping[str, str] | None = None,
+        fields: Mapping[str, str] | None = None,
     ) -> Sequence[KubeObject]: ...
 
     async def apply(self, body: KubeObject, *, dry_run: bool = False, writer: str = "") -> KubeObject: ...

@@ -10,17 +10,29 @@ A pool that cannot be had harms nothing that serves: pods that exist stay where 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from leeward.adapters.members import Member
-from leeward.adapters.objects import DEPLOYMENT, MODEL_LABEL, NODE, POD, differs, labels_of, ref_of
-from leeward.adapters.pools import Pool, Range, Registry
+from leeward.adapters.objects import (
+    COMPONENT_LABEL,
+    DEPLOYMENT,
+    EVENT,
+    MODEL_LABEL,
+    MODEL_SERVER,
+    NODE,
+    POD,
+    differs,
+    labels_of,
+    ref_of,
+)
+from leeward.adapters.pools import Pool, Range, Registry, karpenter
 from leeward.adapters.pools.move import Move, left_over, plan_move
-from leeward.adapters.pools.nodes import NodeSeen, count, node_seen
+from leeward.adapters.pools.nodes import NodeCount, NodeSeen, count, node_seen
 from leeward.adapters.pools.port import REGION_LABEL, Claim, PoolObject, SettingsMissing, merged
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.pools import Taint
 from leeward.core.plan import RegionPlan
-from leeward.ports import Cluster, KindMissing, KubeObject, PortError, Ref
+from leeward.ports import Cluster, Denied, KindMissing, KubeObject, PortError, Ref
 
 WRITER, SIZE_WRITER = "leeward", "leeward-size"
 SURGE = 1  # replicas that a rollout has beyond the wanted ones
@@ -30,7 +42,8 @@ SURGE = 1  # replicas that a rollout has beyond the wanted ones
 class Placement:
     """Where a model's pods in a region shall run, and what came of ordering nodes for them.
 
-    With an `error` the pools are not as they should be, and pods that exist keep their place.
+    With an `error` the pools are not as they should be, and pods that exist keep their place. `refusal`: why there
+    is no machine for them, in the provider's words.
     """
 
     pools: tuple[Pool, ...] = ()
@@ -39,6 +52,7 @@ class Placement:
     error: PortError | None = None
     deployment: KubeObject | None = None
     autoscaled: int = 0  # replicas that an autoscaler has ordered
+    refusal: str = ""
 
     @property
     def node_labels(self) -> dict[str, list[str]]:
@@ -48,6 +62,11 @@ class Placement:
             for key, values in pool.node_labels.items():
                 found[key] = sorted({*found.get(key, ()), *values})
         return found
+
+    @property
+    def keeps_nodes(self) -> bool:
+        """Do the pools by themselves keep nodes that no pod uses yet?"""
+        return all(pool.keeps_nodes for pool in self.pools)
 
     @property
     def taints(self) -> tuple[Taint, ...]:
@@ -61,20 +80,22 @@ class Provider:
     registry: Registry
     members: Mapping[str, Member]
 
-    async def provide(self, model: ModelDeployment, region: str, replicas: int) -> tuple[Placement, list[str]]:
+    async def provide(self, model: ModelDeployment, line: RegionPlan) -> tuple[Placement, list[str]]:
         """Order what the model needs in a region, and go on with a move. Returns what was written, too.
 
         Raises:
             PortError: the region's own cluster does not answer.
         """
-        member, written = self.members[region], list[str]()
+        member, written, region = self.members[line.name], list[str](), line.name
         assert member.cluster is not None
         ref = Ref(DEPLOYMENT, model.metadata.namespace or "", model.metadata.name)
         deployment = await member.cluster.read(ref)
         entry = next(row for row in model.spec.regions if row.name == region)
         ordered, there = (((deployment or {}).get(part) or {}).get("replicas", 0) for part in ("spec", "status"))
         running = max(ordered, there)  # an autoscaler may have ordered more than the plan wants
-        wanted = Range(entry.replicas.min, max(replicas, running), entry.replicas.max + SURGE)
+        kept = line.replicas + line.standby
+        least = kept if line.standby else entry.replicas.min
+        wanted = Range(least, max(kept, running), entry.replicas.max + SURGE)
         pools: tuple[Pool, ...] = ()
         try:
             pools = self.registry.pools(model, member.region, wanted)
@@ -83,12 +104,27 @@ class Provider:
                 lives = [await order(holder, made, written) for made in pool.objects]
                 # The last object is the pool; others only describe its machines.
                 claims += [self.registry.claim(member.region.spec.node_pools.provider, live) for live in lives[-1:]]
+            refusal = await self._refusal(member, holder, pools, deployment)
             move = await self._retire(model, member, holder, pools, deployment)
             written += [f"{body['kind']} {body['metadata']['name']} (removed)" for body in move.remove]
         except PortError as error:
             return Placement(pools, error=error, deployment=deployment), written
         autoscaled = ordered if model.spec.autoscaling else 0
-        return Placement(pools, tuple(claims), move.sentence, None, deployment, autoscaled), written
+        return Placement(pools, tuple(claims), move.sentence, None, deployment, autoscaled, refusal), written
+
+    async def _refusal(
+        self, member: Member, holder: Cluster, pools: Sequence[Pool], deployment: KubeObject | None
+    ) -> str:
+        """Why nodes were refused, where pods wait for them and the provider tells it in Events alone."""
+        status = (deployment or {}).get("status") or {}
+        waits = status.get("readyReplicas", 0) < status.get("replicas", 0)
+        if not waits or member.region.spec.node_pools.provider != "karpenter":
+            return ""
+        try:
+            events = await holder.find(EVENT, karpenter.REFUSED_NAMESPACE, fields=karpenter.REFUSED)
+        except Denied:
+            return ""  # the right may be left out: the sentence is shorter then
+        return karpenter.refusal(events, [pool.name for pool in pools], datetime.now(UTC))
 
     def _holder(self, member: Member) -> Cluster:
         """The cluster that holds the region's pool objects."""
@@ -111,7 +147,8 @@ class Provider:
         if not left_over(pools, live):
             return Move()
         assert member.cluster is not None
-        pods = await member.cluster.find(POD, model.metadata.namespace or "", {MODEL_LABEL: model.metadata.name})
+        labels = {MODEL_LABEL: model.metadata.name, COMPONENT_LABEL: MODEL_SERVER}
+        pods = await member.cluster.find(POD, model.metadata.namespace or "", labels)
         nodes = [node_seen(body) for body in await member.cluster.find(NODE)]
         move = plan_move(pools, live, deployment, pods, {node.name: node for node in nodes})
         for body in move.remove:
@@ -202,7 +239,7 @@ def nodes_condition(
     False names the first region that is short, what its pool says of itself, and the remedy if there is one; Unknown:
     some region's nodes have not been seen.
     """
-    accelerator = model.spec.accelerator
+    accelerator, key = model.spec.accelerator, (model.metadata.namespace or "", model.metadata.name)
     moves = [f"{line.name}: {move}" for line in lines if (move := placements.get(line.name, Placement()).move)]
     for line in lines:
         placement = placements.get(line.name, Placement())
@@ -213,17 +250,21 @@ def nodes_condition(
         if line.name not in placements or line.name not in nodes:
             return "NodesReady", None, "NotSeen", f"the nodes of {line.name} have not been seen yet"
         placement = placements[line.name]
-        seen = count(nodes[line.name], placement.node_labels, accelerator.resource_name, accelerator.count)
+        seen = count(nodes[line.name], placement.node_labels, accelerator.resource_name, accelerator.count, key)
         wanted = max(line.replicas, placement.autoscaled)
-        if seen.replicas < wanted:
-            said = "; ".join(claim.sentence for claim in placement.claims if claim.sentence)
-            return (
-                "NodesReady",
-                False,
-                "NodesMissing",
-                f"{line.name}: {seen.nodes} Ready nodes with {seen.accelerators} {accelerator.resource_name} carry "
-                f"{seen.replicas} of {wanted} replicas" + (f"; {said}" if said else ""),
-            )
+        if seen.replicas < wanted + line.standby:
+            offer = _offer(seen, accelerator.resource_name)
+            reserve = f" and of {line.standby} more in reserve" if line.standby else ""
+            sentence = f"{line.name}: {offer} {seen.replicas} of {wanted} replicas{reserve}"
+            why = placement.refusal or "; ".join(claim.sentence for claim in placement.claims if claim.sentence)
+            reason = "NodesRefused" if placement.refusal else "NodesMissing"
+            return "NodesReady", False, reason, f"{sentence}; {why}" if why else sentence
     if moves:
         return "NodesReady", True, "PoolsChanging", "; ".join(moves)
     return "NodesReady", True, "NodesReady", "every region has Ready nodes for its replicas"
+
+
+def _offer(seen: NodeCount, resource: str) -> str:
+    """Nodes and their accelerators in words, up to the verb."""
+    others = f", {seen.others} of them given to other models," if seen.others else ""
+    return f"{seen.nodes} Ready nodes with {seen.accelerators} {resource}{others} carry"

@@ -16,7 +16,7 @@ from leeward.api.common import GROUP, VERSION, Condition, condition_of
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.modelstatus import ModelDeploymentStatus, RegionLine, ReplicaCount, ServingWeight, WeightRow
 from leeward.api.units import decimal_text
-from leeward.core.memory import to_record
+from leeward.core.memory import Memory, from_record, to_record
 from leeward.core.plan import Plan, RegionPlan
 from leeward.core.verdict import Verdict
 from leeward.ports import Cluster, KubeObject, PortError
@@ -44,8 +44,11 @@ class Recorder:
         more: Sequence[Condit | None] = (),
         *,
         shut: bool = False,
+        leaving: tuple[str, str] | None = None,
     ) -> None:
-        """Tell one model's tick, with `more` conditions if they are known; `shut`: no user has been let in yet.
+        """Tell one model's tick, with `more` conditions if they are known.
+
+        `shut`: no user has been let in yet; `leaving`: why it is not settled, and a message.
 
         Raises:
             PortError: the home cluster does not take the status; it is written by a later tick.
@@ -55,6 +58,8 @@ class Recorder:
         if self.dry_run:
             return
         conditions = [*_conditions(plan, ready, problems, shut), *(row for row in more if row)]
+        if leaving is not None and not shut:
+            conditions = [("Progressing", True, *leaving) if row[0] == "Progressing" else row for row in conditions]
         mark = _mark(plan, ready, conditions, model.metadata.generation)
         if self._written.get(model.key) == mark:
             return
@@ -139,12 +144,27 @@ def _event_body(model: ModelDeployment, kind: str, sentence: str, warning: bool)
     }
 
 
+def remembered(status: ModelDeploymentStatus) -> Memory:
+    """The memory that was recorded last; a fresh one where none can be read."""
+    try:
+        return from_record(json.loads(status.memory) if status.memory else None)
+    except ValueError:
+        return from_record(None)
+
+
 def _mark(plan: Plan, ready: Mapping[str, int], conditions: list[Condit], generation: int | None) -> object:
-    lines = tuple(
-        (line.name, line.verdict, line.phase, line.weight, line.target_weight, line.replicas, ready.get(line.name))
+    lines = [
+        (line.name, line.verdict, line.phase, line.weight, line.target_weight, line.replicas, line.standby)
         for line in plan.regions
+    ]
+    return (
+        generation,
+        lines,
+        [ready.get(line.name) for line in plan.regions],
+        plan.weights,
+        tuple(row[:3] for row in conditions),
+        json.dumps(to_record(plan.memory)),
     )
-    return generation, lines, plan.weights, tuple(row[:3] for row in conditions), json.dumps(to_record(plan.memory))
 
 
 def _conditions(plan: Plan, ready: Mapping[str, int], problems: Mapping[str, PortError], shut: bool) -> list[Condit]:
@@ -213,7 +233,7 @@ def _line(line: RegionPlan, ready: Mapping[str, int]) -> RegionLine:
         target_weight=line.target_weight,
         capacity=decimal_text(line.capacity),
         utilization=line.utilization_percent,
-        replicas=ReplicaCount(ready=ready.get(line.name, 0), desired=line.replicas),
+        replicas=ReplicaCount(ready=ready.get(line.name, 0), desired=line.replicas, standby=line.standby),
         reason=sentence,
     )
 

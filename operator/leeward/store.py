@@ -4,13 +4,14 @@ An object that cannot be read keeps its place with the reason, so that its error
 """
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import structlog
 from pydantic import ValidationError
 
 from leeward.api.common import first_problem
-from leeward.api.modeldeployment import ModelDeployment
+from leeward.api.modeldeployment import ModelDeployment, RegionEntry
 from leeward.api.region import Region
 from leeward.api.serving import DEFAULT_RESOURCE
 from leeward.ports import KubeObject, PortError
@@ -34,6 +35,11 @@ class Store:
     unreadable: dict[tuple[str, str], Unreadable] = field(default_factory=dict)  # by kind and key
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     listed: set[str] = field(default_factory=set)
+    leaving: dict[str, tuple[RegionEntry, ...]] = field(default_factory=dict)  # see leaving.py
+
+    def served(self) -> dict[str, ModelDeployment]:
+        """The same as `alive`, each also with the regions that it leaves."""
+        return {key: with_entries(model, self.leaving.get(key, ())) for key, model in self.alive().items()}
 
     def alive(self) -> dict[str, ModelDeployment]:
         """Models that are not being deleted, by key."""
@@ -85,6 +91,12 @@ class Store:
         self.listed.add(kind)
         if gone:
             self.changed.set()
+
+
+def with_entries(model: ModelDeployment, entries: Iterable[RegionEntry]) -> ModelDeployment:
+    """The model as if its spec named these regions, too."""
+    regions = (*model.spec.regions, *entries)
+    return model.model_copy(update={"spec": model.spec.model_copy(update={"regions": regions})})
 
 
 def key_of(document: KubeObject) -> str:

@@ -7,13 +7,12 @@ enough to be definitive, starts a tick at once, which waits for nobody: it decid
 
 import asyncio
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from leeward import apply, cleanup, elasticity, opening
-from leeward.adapters.members import Member, Members, check_gateway
+from leeward.adapters.members import Member, Members, check_gateway, unusable
 from leeward.adapters.pools import Registry
 from leeward.adapters.telemetry import Liveness, Telemetry
 from leeward.api.modeldeployment import ModelDeployment
@@ -22,22 +21,24 @@ from leeward.core.decide import decide
 from leeward.core.memory import Memory
 from leeward.core.plan import Plan, Verdict
 from leeward.core.spec import ModelSpec
+from leeward.leaving import Leaving, evacuated
 from leeward.lookout import Lookout
 from leeward.observe import Observer, now_ms
 from leeward.ports import Cluster, ModelKey, PortError, RegionMissing
 from leeward.provision import Placement, nodes_condition
-from leeward.record import Recorder
+from leeward.record import Recorder, remembered
 from leeward.record_decisions import DecisionLog
 from leeward.record_regions import RegionRecorder
 from leeward.settings import Settings
-from leeward.store import Store
+from leeward.store import Store, with_entries
 from leeward.targets import model_key
-from leeward.translate import model_spec, recalled
+from leeward.translate import model_spec
 from leeward.waiting import first_of
 
 _PATIENCE_SECONDS = 1.2
 _HURRY_SECONDS = 0.1
 _TAKEN_BY_ALL_SECONDS = 30.0
+_AGAIN_SECONDS = 15.0  # what pools say is asked so often while replicas are missing
 
 log = structlog.get_logger("tick")
 
@@ -51,7 +52,6 @@ class Known:
     serving: bool = False  # users have been let in
     sizing: elasticity.Sizing = field(default_factory=elasticity.Sizing)
     ensuring: "asyncio.Task[None] | None" = None
-    ordering: "asyncio.Task[None] | None" = None
     failed: dict[str, PortError] = field(default_factory=dict)
     placed: dict[str, Placement] = field(default_factory=dict)
     scaled: dict[str, PortError | None] = field(default_factory=dict)  # what is wrong with autoscalers, by region
@@ -77,6 +77,9 @@ class Loop:
     known: dict[str, Known] = field(default_factory=dict)
     alarm: asyncio.Event = field(default_factory=asyncio.Event)
     _swept: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.leaving = Leaving(self.store, self.observer, self.members, self.debts)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tick until `stop` is set. A tick that fails is told and the next one starts afresh."""
@@ -113,7 +116,7 @@ class Loop:
         if not hurried:
             await self._sweep_when_due()
         await self.observer.look(
-            self.members.found, self.store.alive(), _HURRY_SECONDS if hurried else _PATIENCE_SECONDS
+            self.members.found, self.store.served(), _HURRY_SECONDS if hurried else _PATIENCE_SECONDS
         )
         await self._turns(list(self.store.models.values()))
         for (kind, key), problem in self.store.unreadable.items():
@@ -133,31 +136,37 @@ class Loop:
 
     async def _tend(self, model: ModelDeployment) -> None:
         """observe → assess → decide → apply → record, for one model."""
+        key, known = model_key(model), self._recall(model)
+        problems = self._missing(model)
+        going = self.leaving.entries(model, key, known.memory)
+        self.store.leaving[model.key], leaving = going, tuple(entry.name for entry in going)
+        model = with_entries(model, going)
         regions = {name: member.region for name, member in self.members.found.items()}
         spec = model_spec(model, regions, self.settings)
         if not spec.regions:
             missing = RegionMissing(f"none of its Regions exists: {', '.join(row.name for row in model.spec.regions)}")
             return await self.recorder.refuse(model.kind, model.key, missing, model.status)
-        known = self._recall(model)
-        if known.ensuring is None and opening.found_open(self.observer, model_key(model), spec.region_names):
+        if known.ensuring is None and opening.found_open(self.observer, key, spec.region_names):
             known.serving = True
-        now = now_ms()
-        snapshot = self.observer.snapshot(model, spec.region_names, now)
+        now, gone = now_ms(), evacuated(spec, known.memory, leaving)
+        snapshot = replace(self.observer.snapshot(model, spec.region_names, now), evacuated=gone)
         plan = decide(spec, snapshot, known.memory, now)
         self.decisions.note(spec, snapshot, known.memory, now, plan)
         known.memory = plan.memory
-        self._attend(model_key(model), plan, known)
-        problems = dict(self._missing(model))
+        self._attend(key, plan, known)
         if not self.settings.dry_run:
-            problems |= await self._apply(model, spec, plan, known)
+            problems |= await self._apply(model, spec, plan, known, leaving)
+            plan = replace(plan, notes=(*plan.notes, *self.leaving.attend(key, leaving, spec, plan, snapshot)))
         try:
-            ready = self.observer.ready(model_key(model), spec.region_names)
+            ready = self.observer.ready(key, spec.region_names)
+            lines = [line for line in plan.regions if line.name not in leaving]
             more = [
-                nodes_condition(model, plan.regions, known.placed, self.observer.nodes()),
-                elasticity.condition(model, plan.regions, known.scaled),
+                nodes_condition(model, lines, known.placed, self.observer.nodes()),
+                elasticity.condition(model, lines, known.scaled),
             ]
-            shut = not (known.serving or self.observer.open_everywhere(model_key(model), spec.region_names))
-            await self.recorder.record(model, plan, ready, problems, more, shut=shut)
+            shut = not (known.serving or self.observer.open_everywhere(key, spec.region_names))
+            leaves = self.leaving.told(key)
+            await self.recorder.record(model, plan, ready, problems, more, shut=shut, leaving=leaves)
         except PortError as error:
             log.warning("the status could not be written", model=model.key, error=str(error), remedy=error.remedy)
 
@@ -171,11 +180,13 @@ class Loop:
         self.observer.eager[key] = doubted | {line.name for line in plan.regions if not line.listed}
 
     def _recall(self, model: ModelDeployment) -> Known:
-        return self.known.setdefault(model.key, Known(recalled(model)))
+        return self.known.setdefault(model.key, Known(remembered(model.status)))
 
-    async def _apply(self, model: ModelDeployment, spec: ModelSpec, plan: Plan, known: Known) -> dict[str, PortError]:
-        """Weights at once; everything else beside the loop, so that a slow region never holds up a decision."""
-        reachable = self.observer.answering(spec.region_names)
+    async def _apply(
+        self, model: ModelDeployment, spec: ModelSpec, plan: Plan, known: Known, leaving: tuple[str, ...]
+    ) -> dict[str, PortError]:
+        """Weights first; everything else beside the loop, so that a slow region never holds up a decision."""
+        reachable = self.observer.answering(spec.region_names) - frozenset(leaving)
         ready = self.observer.ready(model_key(model), spec.region_names)
         sized = {
             line.name: known.sizing.size(line.name, ready.get(line.name, 0), line.replicas, time.monotonic())
@@ -188,16 +199,16 @@ class Loop:
             written = await apply.write_weights(task, self.observer.routes(model_key(model), spec.region_names))
             self.observer.wrote(model_key(model), written.routes)
             failed = written.failed
-        if reachable and plan.emergency and _done(known.ordering):
-            known.ordering = asyncio.create_task(self._ensure(task, known))
-        elif reachable and _done(known.ensuring) and known.applied != task.mark:
-            known.ensuring = asyncio.create_task(self._ensure(task, known))
+        short = any(ready.get(line.name, 0) < line.replicas for line in plan.regions)
+        mark = task.mark, short and int(time.monotonic() // _AGAIN_SECONDS)
+        if reachable and (known.ensuring is None or known.ensuring.done()) and known.applied != mark:
+            known.ensuring = asyncio.create_task(self._ensure(task, known, mark))
         for region, error in failed.items():
             self.telemetry.errors.labels(region, error.reason).inc()
         return failed | known.failed
 
-    async def _ensure(self, task: apply.Task, known: Known) -> None:
-        """Bring a model's objects in line, in an emergency its capacity only; a later tick sees what came of it."""
+    async def _ensure(self, task: apply.Task, known: Known, mark: object) -> None:
+        """Bring a model's objects in line; the next tick sees what became of it."""
         model = task.model
         try:
             await cleanup.hold(self.recorder.home, model)
@@ -213,25 +224,19 @@ class Loop:
         known.failed, known.placed = outcomes.problems, known.placed | outcomes.placed
         known.scaled |= outcomes.scaled
         known.serving = known.serving or opened
-        known.applied = task.mark if opened and not outcomes.unsettled else None
+        known.applied = mark if opened and not outcomes.unsettled else None
         if outcomes.written:
             log.info("brought in line", model=model.key, written=outcomes.written)
             if outcomes.written != known.written:  # the same again: somebody changes it back, so there is no hurry
                 self.alarm.set()
         known.written = outcomes.written
 
-    def _missing(self, model: ModelDeployment) -> Mapping[str, PortError]:
+    def _missing(self, model: ModelDeployment) -> dict[str, PortError]:
         """What of the model cannot be used, by region or part of it, and why."""
         found: dict[str, PortError] = {}
         if unreadable := self.store.unreadable.get((ModelDeployment.KIND, model.key)):
             found["spec"] = unreadable
-        for entry in model.spec.regions:
-            member = self.members.found.get(entry.name)
-            if member is None:
-                found[entry.name] = RegionMissing(f"there is no Region {entry.name}")
-            elif member.problem is not None:
-                found[entry.name] = member.problem
-        return found
+        return found | unusable((entry.name for entry in model.spec.regions), self.members.found)
 
     async def _remove(self, model: ModelDeployment) -> None:
         if self.settings.dry_run:
@@ -261,13 +266,13 @@ class Loop:
         self.debts.pools = self.registry.object_kinds(member.region for member in self.members.found.values())
         self.observer.forget(alive, set(self.members.found))
         if not self.settings.dry_run:
-            await self._pay(alive)
+            await self._pay()
 
-    async def _pay(self, alive: set[tuple[str, str]]) -> None:
+    async def _pay(self) -> None:
         try:
             if not self.debts.loaded:
                 await self.debts.load()
-            await self.debts.pay(self._within_reach(), alive)
+            await self.debts.pay(self._within_reach(), self.leaving.wants)
         except PortError as error:
             log.warning("the record of what is owed cannot be kept", error=str(error), remedy=error.remedy)
 
@@ -293,7 +298,3 @@ class Loop:
                 self.telemetry.show_staleness(name, now_ms(), sight.api_seen_ms, sight.metrics_seen_ms)
                 unreadable = self.store.unreadable.get((Region.KIND, name))
                 await self.region_recorder.record(member, sight, unreadable, self.store.resources())
-
-
-def _done(task: "asyncio.Task[None] | None") -> bool:
-    return task is None or task.done()

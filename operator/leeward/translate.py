@@ -1,12 +1,10 @@
 """From the API's models to the core's own terms: strings become exact numbers, durations milliseconds."""
 
-import json
 from fractions import Fraction
 
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
 from leeward.api.units import duration_ms, parse_decimal, parse_percent
-from leeward.core.memory import Memory, from_record
 from leeward.core.spec import (
     CapacitySpec,
     FailbackSpec,
@@ -51,6 +49,7 @@ def model_spec(model: ModelDeployment, regions: dict[str, Region], settings: Set
         interval_ms=round(settings.interval * 1000),
         scrape_interval_ms=round(settings.scrape_interval * 1000),
         survive=spec.redundancy.survive,
+        standby=spec.redundancy.standby,
     )
 
 
@@ -66,15 +65,8 @@ def _capacity(model: ModelDeployment) -> CapacitySpec:
         capacity.concurrency_per_replica,
         Fraction(capacity.target_utilization, 100),
         duration_ms(capacity.scale_down_after),
+        capacity.learn,
     )
-
-
-def recalled(model: ModelDeployment) -> Memory:
-    """The memory that the status keeps; what cannot be read counts as none."""
-    try:
-        return from_record(json.loads(model.status.memory) if model.status.memory else None)
-    except ValueError:
-        return from_record(None)
 
 
 def _failback(model: ModelDeployment) -> FailbackSpec:

@@ -3,7 +3,7 @@
 A scenario is a text file: comments and commands, a line of dashes, and the transcript that they must produce.
 `pytest tests/scenarios --rewrite` writes the transcripts anew; read the difference before you keep it.
 
-    model policy=Shares rate=30 failback=short mode=Recommend max_step=20 shares=50/50/0
+    model policy=Shares rate=30 failback=short mode=Recommend max_step=20 shares=50/50/0 standby=None
     run 60                      seconds; notes and writes are printed as they happen, then the state
     fault b errors=20           percent; or slow=90, crashed, cut, metrics, api
     heal b
@@ -24,9 +24,9 @@ from pathlib import Path
 import pytest
 from world import Region, World, short_failback, three_regions
 
-from leeward.core.plan import Plan
+from leeward.core.plan import Plan, RegionPlan
 from leeward.core.snapshot import Pin
-from leeward.core.spec import FailoverMode, RegionSpec, TrafficPolicy, TrafficSpec
+from leeward.core.spec import FailoverMode, RegionSpec, Standby, TrafficPolicy, TrafficSpec
 
 FOLDER = Path(__file__).parent
 RULE = "----\n"
@@ -68,6 +68,7 @@ class Scenario:
         if "shares" in options:
             shares = map(int, options["shares"].split("/"))
             spec = replace(spec, regions=tuple(replace(r, share=s) for r, s in zip(spec.regions, shares, strict=True)))
+        spec = replace(spec, standby=Standby(options.get("standby", "Replicas")))
         self.world = World(spec, float(options.get("rate", 30)))
 
     def do_run(self, seconds: str) -> Iterator[str]:
@@ -155,7 +156,12 @@ def shown(at: int, plan: Plan) -> Iterator[str]:
         yield f"{at:5d} s  {'!' if note.warning else ' '} {note.kind}: {note.sentence}"
 
 
+def _size(region: RegionPlan) -> str:
+    """Replicas, and those that nodes are kept warm for."""
+    return f"{region.replicas}+{region.standby}" if region.standby else str(region.replicas)
+
+
 def state(world: World, plan: Plan) -> Iterator[str]:
     """How things stand."""
-    regions = ", ".join(f"{r.name} {r.weight} % {r.verdict}/{r.phase} x{r.replicas}" for r in plan.regions)
+    regions = ", ".join(f"{r.name} {r.weight} % {r.verdict}/{r.phase} x{_size(r)}" for r in plan.regions)
     yield f"{world.now:5d} s  = {regions}; {plan.reason}"

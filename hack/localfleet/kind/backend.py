@@ -210,6 +210,10 @@ def log_command(fleet: Fleet, region: RegionHost, name: str, follow: bool, lines
     return lines.cluster(fleet, region).kubectl("logs", pod, f"--namespace={namespace}", *more)
 
 
+def limit(fleet: Fleet, region: RegionHost, key: str, machines: int | None) -> dict[str, int]:
+    raise FleetError("kind clusters have the nodes that they have; limits need the backend namespaces")
+
+
 def execute(fleet: Fleet, host: str, command: list[str]) -> int:
     """Replaces this program, so that Ctrl-C reaches the command alone."""
     line = lines.execute(lines.cluster(fleet, fleet.region(host)), command) if host else command

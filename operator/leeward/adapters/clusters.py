@@ -86,10 +86,11 @@ class KubernetesCluster:
         kind: Kind,
         namespace: str = "",
         labels: Mapping[str, str] | None = None,
+        fields: Mapping[str, str] | None = None,
     ) -> Sequence[KubeObject]:
-        """All objects of a kind, in one namespace or in all, that carry the labels."""
-        selector = ",".join(f"{key}={value}" for key, value in (labels or {}).items())
-        query = [("labelSelector", selector)] if selector else []
+        """All objects of a kind, in one namespace or in all, that carry the labels and have the fields."""
+        wanted = {"labelSelector": labels or {}, "fieldSelector": fields or {}}
+        query = [(name, ",".join(f"{k}={v}" for k, v in each.items())) for name, each in wanted.items() if each]
         found = await self._maybe(self._call("GET", await self._path(kind, namespace), query=query))
         if found is None:  # a kind without objects is an empty list
             raise KindMissing(f"{self.name} serves no {kind.kind} ({kind.api_version}) any more: install its CRD")

@@ -24,9 +24,13 @@ class FencedCluster:
         return await self.inner.read(ref)
 
     async def find(
-        self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None
+        self,
+        kind: Kind,
+        namespace: str = "",
+        labels: Mapping[str, str] | None = None,
+        fields: Mapping[str, str] | None = None,
     ) -> Sequence[KubeObject]:
-        return await self.inner.find(kind, namespace, labels)
+        return await self.inner.find(kind, namespace, labels, fields)
 
     async def apply(self, body: KubeObject, *, dry_run: bool = False) -> KubeObject:
         return await self.inner.apply(self._stamped(body), dry_run=dry_run)

@@ -7,7 +7,7 @@ becomes that region's problem, with reason and remedy, and everything else goes 
 import base64
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from leeward.adapters.objects import GATEWAY
 from leeward.adapters.prometheus import PrometheusSource
 from leeward.api.common import SecretKeyRef
 from leeward.api.region import Region
-from leeward.ports import BadReference, Cluster, Kind, Metrics, PortError, Ref
+from leeward.ports import BadReference, Cluster, Kind, Metrics, PortError, Ref, RegionMissing
 from leeward.settings import Settings
 
 SECRET = Kind("v1", "Secret")
@@ -135,6 +135,17 @@ class Members:
         if value is None:
             raise BadReference(f"Secret {reference.namespace}/{reference.name} has no key {reference.key!r}")
         return base64.b64decode(value).decode()
+
+
+def unusable(names: Iterable[str], found: Mapping[str, Member]) -> dict[str, PortError]:
+    """Which of these regions cannot be used, and why."""
+    problems: dict[str, PortError] = {}
+    for name in names:
+        member = found.get(name)
+        problem = member.problem if member is not None else RegionMissing(f"there is no Region {name}")
+        if problem is not None:
+            problems[name] = problem
+    return problems
 
 
 async def check_gateway(member: Member) -> None:

@@ -15,6 +15,9 @@ REVISION_LABEL = "leeward.dev/revision"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 
+MODEL_SERVER, STANDBY = "model-server", "standby"
+"""Values of the component label: pods that serve, and pods that keep nodes for them."""
+
 EPOCH = "leeward.dev/epoch"
 """Annotation: the term in which an object was written, or a lease taken."""
 
@@ -40,6 +43,7 @@ SCALED_OBJECT = Kind("keda.sh/v1alpha1", "ScaledObject")
 NODE_POOL = Kind("karpenter.sh/v1", "NodePool", namespaced=False)
 NODE = Kind("v1", "Node", namespaced=False)
 POD = Kind("v1", "Pod")
+EVENT = Kind("v1", "Event")
 
 OWNED_KINDS: tuple[Kind, ...] = (
     ROUTE,

@@ -165,7 +165,13 @@ def _load(rows: Rows) -> LoadReading:
         round(_value(rows, "running") or 0),
         round(_value(rows, "waiting") or 0),
         _age_ms(rows) or 0,
+        _percent(_value(rows, "kv")),
+        _percent(_value(rows, "late")),
     )
+
+
+def _percent(value: float | None) -> int | None:
+    return None if value is None else max(0, round(value))
 
 
 def _fraction(value: float | None) -> Fraction:

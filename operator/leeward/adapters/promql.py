@@ -40,6 +40,8 @@ VLLM_TTFT_EDGES = (
 _USERS = 'envoy_cluster_name=~"httproute/.+-users/rule/0"'
 _API = 'handler=~"/v1/.*"'
 _ENGINE_KEY = "namespace,llm_model"
+_SOON = "0.5"
+"""Seconds, an edge of the histogram: who waits longer found the engine full."""
 
 
 def windows_ms(scrape_interval_ms: int) -> tuple[int, ...]:
@@ -109,9 +111,15 @@ def latency(windows: tuple[int, ...], edges: tuple[str, ...]) -> str:
     return _union(parts)
 
 
+def _queued(window_ms: int, part: str) -> str:
+    """Requests that a part of the histogram of waiting times has counted."""
+    return f"sum by ({_ENGINE_KEY})(increase(vllm:request_queue_time_seconds{part}[{window_ms}ms]))"
+
+
 def load(windows: tuple[int, ...]) -> str:
     """What the engines are busy with, and how many requests per second enter at this region's gateway."""
     shortest = windows[0]
+    queued, soon = _queued(shortest, "_count"), _queued(shortest, f'_bucket{{le="{_SOON}"}}')
     entered = (
         f"sum by (envoy_cluster_name)(rate(envoy_cluster_upstream_rq_total{{{_USERS}}}[{shortest}ms]))"
         f" - sum by (envoy_cluster_name)(rate(envoy_cluster_upstream_rq_retry{{{_USERS}}}[{shortest}ms]))"
@@ -122,6 +130,8 @@ def load(windows: tuple[int, ...]) -> str:
             "running": f"sum by ({_ENGINE_KEY})(vllm:num_requests_running)",
             "waiting": f"sum by ({_ENGINE_KEY})(vllm:num_requests_waiting)",
             "rate": f"sum by ({_ENGINE_KEY})(rate(http_requests_total{{{_API}}}[{shortest}ms]))",
+            "kv": f"100*max by ({_ENGINE_KEY})(vllm:kv_cache_usage_perc)",
+            "late": f"100-100*{soon}/({queued}>0)",
             "entered": entered,
         }
     )

@@ -82,10 +82,10 @@ def serve_objects(model: ModelDeployment, region: Region, ready_replicas: int) -
 def entry_objects(model: ModelDeployment, entry: Region, regions: list[Region]) -> list[KubeObject]:
     """The entry side of a region, all but the users route itself."""
     names = Names(model.metadata.name)
-    backends = [body for region in regions for body in _backends(model, names, region)]
+    backing = [body for region in regions for body in backends(model, region)]
     probes = [_probe_rule(names, region) for region in regions]
     return [
-        *backends,
+        *backing,
         owned(model, POLICY, names.users, policies.users_policy(model, names.users)),
         owned(model, POLICY, names.probe, policies.probe_policy(names.probe)),
         owned(model, ROUTE, names.probe, _route(model, entry, "users", probes)),
@@ -151,8 +151,9 @@ def _weighted(reference: KubeObject, weight: int) -> KubeObject:
     return reference | {"weight": weight}
 
 
-def _backends(model: ModelDeployment, names: Names, region: Region) -> list[KubeObject]:
-    gateway = region.spec.gateway
+def backends(model: ModelDeployment, region: Region) -> list[KubeObject]:
+    """A region as an entry's routes name it: to be weighed, and as a spare."""
+    names, gateway = Names(model.metadata.name), region.spec.gateway
     if gateway is None:
         return []
     host = {"address": gateway.address, "port": gateway.serve_port}

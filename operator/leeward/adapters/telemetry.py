@@ -51,6 +51,11 @@ class Telemetry:
         self.shortage = gauge(
             "leeward_shortage_requests_per_second", "Demand that the regions cannot carry.", ("model",)
         )
+        self.margin = gauge(
+            "leeward_survival_margin_requests_per_second",
+            "What the rest could carry beyond the demand if this were lost; negative: what it would lack.",
+            ("model", "lost"),
+        )
         self.writes = Counter(
             "leeward_writes_total", "Writes to API servers.", ("verb", "kind"), registry=self.registry
         )
@@ -60,6 +65,9 @@ class Telemetry:
             ("region", "reason"),
             registry=self.registry,
         )
+        self._count_decisions()
+
+    def _count_decisions(self) -> None:
         self.decisions = Counter(
             "leeward_weight_decisions_total",
             "Plans that wrote weights.",
@@ -89,7 +97,10 @@ class Telemetry:
                 self.utilization.labels(model, line.name).set(line.utilization_percent)
             self.replicas.labels(model, line.name, "ready").set(ready.get(line.name, 0))
             self.replicas.labels(model, line.name, "desired").set(line.replicas)
+            self.replicas.labels(model, line.name, "standby").set(line.standby)
         self.shortage.labels(model).set(float(plan.shortage))
+        for lost, margin in plan.margins:
+            self.margin.labels(model, lost).set(float(margin))
         if plan.write_weights:
             self.decisions.labels(model, str(plan.emergency).lower()).inc()
 
@@ -101,7 +112,8 @@ class Telemetry:
 
     def forget(self, model: str) -> None:
         """Drop the series of a model that is gone."""
-        for metric in (self.weight, self.target, self.verdict, self.utilization, self.replicas, self.shortage):
+        shown = (self.weight, self.target, self.verdict, self.utilization, self.replicas, self.shortage, self.margin)
+        for metric in shown:
             metric.remove_by_labels({"model": model})
 
 

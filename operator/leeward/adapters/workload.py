@@ -1,4 +1,8 @@
-"""A model's pods in one region: Deployment, Service and PodDisruptionBudget."""
+"""A model's pods in one region: Deployment, Service and PodDisruptionBudget, and placeholders that keep nodes warm.
+
+A placeholder is a pod that does nothing, has the accelerators of a replica and a priority below every pod's: a new
+replica takes its place at once, and its node is there. It is of the model's own image, so that the node has that, too.
+"""
 
 from collections.abc import Sequence
 
@@ -7,8 +11,10 @@ from leeward.adapters.objects import (
     DEPLOYMENT,
     DISRUPTION_BUDGET,
     MODEL_LABEL,
+    MODEL_SERVER,
     REVISION_LABEL,
     SERVICE,
+    STANDBY,
     owned,
     owner_labels,
 )
@@ -17,7 +23,9 @@ from leeward.api.pools import Taint
 from leeward.api.region import Region
 from leeward.ports import KubeObject
 
-_MODEL_SERVER = {COMPONENT_LABEL: "model-server"}
+_MODEL_SERVER = {COMPONENT_LABEL: MODEL_SERVER}
+STANDBY_PRIORITY = "leeward-standby"
+"""The PriorityClass of config/member.yaml."""
 
 
 def workload_objects(
@@ -59,6 +67,44 @@ def _service(model: ModelDeployment, name: str) -> KubeObject:
 
 def _disruption_budget(model: ModelDeployment, name: str) -> KubeObject:
     return owned(model, DISRUPTION_BUDGET, name, {"maxUnavailable": 1, "selector": {"matchLabels": _selector(model)}})
+
+
+def standby_name(model: ModelDeployment) -> str:
+    """Name of the placeholders' Deployment."""
+    return f"{model.metadata.name}-standby"
+
+
+def standby_object(
+    model: ModelDeployment, replicas: int, node_labels: dict[str, list[str]], taints: Sequence[Taint] = ()
+) -> KubeObject:
+    """The placeholders' Deployment: `replicas` of them keep that many replicas' nodes."""
+    labels = {**owner_labels(model), COMPONENT_LABEL: STANDBY}
+    given = (model.spec.template or {"spec": _server_pod(model)})["spec"]
+    image = given["containers"][0].get("image", "")
+    pod = _placed(
+        model,
+        {
+            "containers": [{"name": "placeholder", "image": image, "command": ["sleep", "infinity"]}],
+            **{key: given[key] for key in ("imagePullSecrets", "tolerations", "affinity") if key in given},
+            "priorityClassName": STANDBY_PRIORITY,
+            "terminationGracePeriodSeconds": 0,
+            "automountServiceAccountToken": False,
+            "topologySpreadConstraints": [],
+        },
+        node_labels,
+        taints,
+    )
+    return owned(
+        model,
+        DEPLOYMENT,
+        standby_name(model),
+        {
+            "replicas": replicas,
+            "selector": {"matchLabels": {MODEL_LABEL: model.metadata.name, COMPONENT_LABEL: STANDBY}},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+        {COMPONENT_LABEL: STANDBY},
+    )
 
 
 def placed_as(wanted: list[KubeObject], live: KubeObject) -> list[KubeObject]:

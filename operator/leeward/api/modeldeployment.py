@@ -17,6 +17,7 @@ from leeward.api.modelstatus import ModelDeploymentStatus
 from leeward.api.serving import DEFAULT_PORT, Accelerator, ModelRef, PodTemplate, Server
 from leeward.api.traffic import Failback, Failover, Traffic
 from leeward.api.units import Duration, OpenPercent, PositiveDecimal
+from leeward.core.spec import Standby
 
 _INT32: Schema = {"format": "int32"}
 
@@ -113,6 +114,12 @@ class Redundancy(ApiModel):
         description="Region: the loss of any one region. None: nothing is kept in reserve. Any other word "
         "is a key of the Regions' spec.failureDomains, such as provider: the loss of all regions that "
         "share a value of it.",
+    )
+    standby: Standby = Field(
+        default=Standby.REPLICAS,
+        description="What is kept for that loss beyond what the demand needs. Replicas: as many run as the others need "
+        "to carry it at once. Nodes: only their nodes are kept, so they start without waiting for machines. None: "
+        "nothing; nodes and replicas are ordered when it happens.",
     )
 
 

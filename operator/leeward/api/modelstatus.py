@@ -18,6 +18,9 @@ class ReplicaCount(ApiModel):
 
     ready: int = Field(default=0, json_schema_extra=_COUNT, description="Replicas that are ready to serve.")
     desired: int = Field(default=0, json_schema_extra=_COUNT, description="Replicas that are wanted.")
+    standby: int = Field(
+        default=0, json_schema_extra=_COUNT, description="Further replicas that nodes are kept warm for."
+    )
 
 
 class RegionLine(ApiModel):

@@ -12,7 +12,7 @@ from leeward.cli.console import NOT_HELD, console, output_option, plain, stamp, 
 from leeward.cli.decide import loaded
 from leeward.cli.options import access, access_options, complete_loss, complete_model, labels
 from leeward.cli.report import rows_in_words
-from leeward.core.capacity import shown
+from leeward.core.capacity import shown, signed
 from leeward.core.spec import ModelSpec
 from leeward.replay.decision import Decision
 from leeward.replay.loss import Loss, lose
@@ -180,6 +180,9 @@ def _sentences(answer: Loss) -> Iterator[str]:
         yield "The demand is carried."
     if now.misdirected:
         yield f"{shown(now.misdirected)} requests/s are still sent to lost regions: {now.reason}."
+    if answer.margins:
+        told = ", ".join(f"{lost} {signed(margin)}" for lost, margin in answer.margins)
+        yield f"To spare at 90 % if one of these is lost, in requests/s, as things are: {told}."
     yield "Weights by entry, at once:"
     yield from (f"  {line}" for line in rows_in_words(now.weights))
     if then.weights != now.weights:

@@ -22,6 +22,7 @@ from leeward.core.plan import Note, Plan, RegionPlan
 from leeward.core.situation import Situation, survey
 from leeward.core.snapshot import Matrix, Snapshot
 from leeward.core.spec import FailoverMode, ModelSpec, RegionSpec
+from leeward.core.survival import Sizes, survival, wanted_sizes
 from leeward.core.turns import Turn, turn_phases
 from leeward.core.verdict import Verdict
 from leeward.core.weights import round_row
@@ -37,21 +38,22 @@ def decide(spec: ModelSpec, snapshot: Snapshot, memory: Memory, now_ms: int) -> 
     objection = guards.write_objection(situation, proposal.move) if proposal.reasons else None
     write = bool(proposal.reasons) and objection is None
     rows = proposal.rows if write else base
-    remembered, replicas = _after(situation, turn, remembered, outlook, rows, target, write)
+    remembered, sizes = _after(situation, turn, remembered, outlook, rows, target, write)
     notes, told = _notes(situation, memory, turn, proposal, objection, outlook, rows if write else None)
-    survives, why = capacity.survivable(spec, turn.regions, outlook.demand)
+    proof = survival(spec, turn.regions, outlook.demand)
     return Plan(
         weights=_matrix(spec, rows),
         target=_matrix(spec, target),
         write_weights=write,
         emergency=write and proposal.move.emergency,
         reason=_reason(turn, proposal, objection),
-        regions=_region_plans(situation, turn.regions, outlook, rows, target, replicas),
+        regions=_region_plans(situation, turn.regions, outlook, rows, target, sizes),
         notes=tuple(notes),
         shortage=outlook.shortage,
-        survivable=survives,
-        survivable_reason=why,
+        survivable=proof.survives,
+        survivable_reason=proof.reason,
         memory=replace(remembered, told=told),
+        margins=proof.margins,
     )
 
 
@@ -94,7 +96,7 @@ def _aim(s: Situation, outlook: Outlook, held: frozenset[str], rows: Rows) -> Ai
         outlook.demand,
         shares={region.name: region.share for region in regions},
         held=held,
-        limits={r.name: capacity.declared(s.spec, r, s.memory.region(r.name)) for r in failed},
+        limits={r.name: capacity.full_capacity(s.spec, r, s.memory.region(r.name)) for r in failed},
         rows=rows,
         allowed=capacity.residency(s.spec),
         distances={region.name: dict(region.distances) for region in regions if region.distances},
@@ -129,10 +131,10 @@ def _would_be(s: Situation, turn: Turn, outlook: Outlook, base: Rows, target: Ro
 
 def _after(
     s: Situation, turn: Turn, memory: Memory, outlook: Outlook, rows: Rows, target: Rows, write: bool
-) -> tuple[Memory, dict[str, int]]:
+) -> tuple[Memory, dict[str, Sizes]]:
     """Memory after this plan, and the replicas that it wants."""
-    replicas = _replicas(s, turn.regions, outlook)
-    regions = {name: _sized(m, replicas[name], s.now_ms) for name, m in turn.regions.items()}
+    sizes = _sizes(s, turn.regions, outlook)
+    regions = {name: _sized(m, sizes[name], s.now_ms) for name, m in turn.regions.items()}
     memory = replace(
         memory,
         regions=regions,
@@ -141,19 +143,23 @@ def _after(
         short=outlook.shortage > 0,
     )
     if not write:
-        return memory, replicas
+        return memory, sizes
     writes = (*in_last_hour(memory.writes, s.now_ms), s.now_ms)[-KEPT_WRITES:]
-    return replace(memory, weights=_matrix(s.spec, rows), last_write_ms=s.now_ms, writes=writes), replicas
+    return replace(memory, weights=_matrix(s.spec, rows), last_write_ms=s.now_ms, writes=writes), sizes
 
 
-def _sized(region: RegionMemory, replicas: int, now_ms: int) -> RegionMemory:
-    return region if region.replicas == replicas else replace(region, replicas=replicas, replicas_at_ms=now_ms)
+def _sized(region: RegionMemory, sizes: Sizes, now_ms: int) -> RegionMemory:
+    if (region.replicas, region.standby) == (sizes.replicas, sizes.standby):
+        return region
+    return replace(region, replicas=sizes.replicas, standby=sizes.standby, replicas_at_ms=now_ms)
 
 
-def _replicas(s: Situation, regions: Mapping[str, RegionMemory], outlook: Outlook) -> dict[str, int]:
+def _sizes(s: Situation, regions: Mapping[str, RegionMemory], outlook: Outlook) -> dict[str, Sizes]:
     if s.spec.frozen:
-        return {r.name: regions[r.name].replicas or r.replicas_min for r in s.spec.regions}
-    return capacity.wanted_replicas(s.spec, regions, outlook.demand, s.now_ms)
+        return {
+            r.name: Sizes(regions[r.name].replicas or r.replicas_min, regions[r.name].standby) for r in s.spec.regions
+        }
+    return wanted_sizes(s.spec, regions, outlook.demand, s.now_ms)
 
 
 def _notes(
@@ -197,7 +203,7 @@ def _region_plans(
     outlook: Outlook,
     rows: Rows,
     target: Rows,
-    replicas: dict[str, int],
+    sizes: Mapping[str, Sizes],
 ) -> tuple[RegionPlan, ...]:
     now = _column(outlook.demand, rows)
     then = now if rows == target else _column(outlook.demand, target)
@@ -212,7 +218,8 @@ def _region_plans(
             target_weight=then.get(region.name, 0),
             capacity=outlook.usable[region.name],
             utilization_percent=_utilization(s, region, m),
-            replicas=replicas[region.name],
+            replicas=sizes[region.name].replicas,
+            standby=sizes[region.name].standby,
             listed=m.phase not in OUT_OF_TRAFFIC,
         )
         for region, m in ((region, regions[region.name]) for region in s.spec.regions)
@@ -232,7 +239,7 @@ def _column(demand: Mapping[str, Fraction], rows: Rows) -> dict[str, int]:
 
 def _utilization(s: Situation, region: RegionSpec, memory: RegionMemory) -> int | None:
     load = s.readings[region.name].load
-    most = capacity.declared(s.spec, region, memory)
+    most = capacity.full_capacity(s.spec, region, memory)
     if load is None or load.requests_per_second < 0 or most <= 0:
         return None
     return int(100 * load.requests_per_second / most)

@@ -42,6 +42,8 @@ class RegionMemory:
     first_seen_ms: int = 0
     been_ready: bool = False
     replicas: int = 0  # wanted, as last decided
+    standby: int = 0  # further replicas that nodes are kept for
+    carries_milli: int = 0  # learned: what one replica carries, in thousandths of requests/s; 0: as declared
     replicas_at_ms: int = 0
 
     verdict: Verdict = Verdict.UNKNOWN  # as shown: settled, or unknown over it
@@ -61,6 +63,8 @@ class RegionMemory:
     demand_milli: int | None = None  # smoothed rate that enters here, in thousandths per second
     peaks_milli: tuple[int, ...] = ()  # the highest rate in each 15 s of the last 5 m, newest last
     peak_since_ms: int = 0  # when the newest of them began
+    learned_micro: int = 0  # smoothed: rate per replica at 100 %, extrapolated, in millionths of requests/s
+    proven_micro: int = 0  # smoothed: rate per replica that was really carried
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ class RegionPlan:
     utilization_percent: int | None  # load over declared capacity
     replicas: int  # wanted
     listed: bool  # False: in no route at all (failed, drained, evacuated)
+    standby: int = 0  # further replicas that nodes are kept warm for
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ class Plan:
     """What to do now. `write_weights` is False when the plan is a hold; `reason` says why either way.
 
     `weights` is what is in force after this plan: the new matrix, or the one last decided. `target` is
-    where it is going (in Recommend mode: where it would go).
+    where it is going (in Recommend mode: where it would go). `margins` are what the rest could carry beyond the demand
+    if a region, or all regions of a failure domain, were lost, in requests per second; negative: what it would lack.
     """
 
     weights: Matrix
@@ -57,3 +59,4 @@ class Plan:
     survivable: bool
     survivable_reason: str
     memory: Memory
+    margins: tuple[tuple[str, Fraction], ...] = ()

@@ -8,6 +8,7 @@ from leeward.core import kinds
 from leeward.core.demand import MARGIN, entry_demand, remember_rate
 from leeward.core.health import Assessment, assess, readings_by_region, self_suspicion
 from leeward.core.kinds import Rules
+from leeward.core.learning import learn
 from leeward.core.memory import Memory, RegionMemory
 from leeward.core.phases import OUT_OF_TRAFFIC, Phase
 from leeward.core.settle import settle
@@ -90,7 +91,9 @@ def survey(spec: ModelSpec, snapshot: Snapshot, memory: Memory, now_ms: int) -> 
     readings = readings_by_region(spec, snapshot)
     rules = Rules.of(spec)
     regions = {
-        name: _remember(settle(spec, past.region(name), seen, now_ms, elapsed), readings[name], rules, now_ms)
+        name: _remember(
+            spec, settle(spec, past.region(name), seen, now_ms, elapsed), readings[name], rules, (now_ms, elapsed)
+        )
         for name, seen in assessments.items()
     }
     suspicion = self_suspicion(snapshot, rules)
@@ -172,9 +175,13 @@ def _no_later_than(region: RegionMemory, now_ms: int) -> RegionMemory:
     return replace(region, **late) if late else region  # type: ignore[arg-type]  # each of _TIMES is an int
 
 
-def _remember(region: RegionMemory, readings: RegionReadings, rules: Rules, now_ms: int) -> RegionMemory:
-    """Last positive ready count, and the rate that enters."""
+def _remember(
+    spec: ModelSpec, region: RegionMemory, readings: RegionReadings, rules: Rules, moment: tuple[int, int]
+) -> RegionMemory:
+    """Last positive ready count, what a replica carries, and the rate that enters."""
+    now_ms, elapsed_ms = moment
     ready = readings.ready
     if ready is not None and ready.ready not in (0, region.ready_known) and kinds.sound_ready(ready, rules):
         region = replace(region, ready_known=ready.ready)
+    region = learn(spec, region, readings, rules, elapsed_ms)
     return remember_rate(region, readings.entry_requests_per_second, now_ms)

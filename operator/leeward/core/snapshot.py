@@ -53,12 +53,17 @@ class ReadyReading:
 
 @dataclass(frozen=True, slots=True)
 class LoadReading:
-    """Saturation is not illness: it lowers spare capacity and asks for scaling."""
+    """Saturation is not illness: it lowers spare capacity and asks for scaling.
+
+    `kv_percent` is how full the fullest cache is, `late_percent` how many requests waited longer than half a second.
+    """
 
     requests_per_second: Fraction
     running: int
     waiting: int
     age_ms: int
+    kv_percent: int | None = None
+    late_percent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,14 @@ class FailbackMode(StrEnum):
     OFF = "Off"
 
 
+class Standby(StrEnum):
+    """What is kept for the loss that must be survived: running replicas, warm nodes for them, or nothing."""
+
+    REPLICAS = "Replicas"
+    NODES = "Nodes"
+    NONE = "None"
+
+
 @dataclass(frozen=True, slots=True)
 class RegionSpec:
     """One region of a model. `share` is in percent of all requests; 0 means spill only.
@@ -75,6 +83,7 @@ class CapacitySpec:
     concurrency_per_replica: int = 64
     target_utilization: Fraction = Fraction(3, 4)
     scale_down_after_ms: int = 900_000  # replicas ordered for a failover stay this long after failback
+    learn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +141,7 @@ class ModelSpec:
     interval_ms: int = 5_000
     scrape_interval_ms: int = 5_000
     survive: str = "Region"
+    standby: Standby = Standby.REPLICAS
 
     @property
     def region_names(self) -> tuple[str, ...]:

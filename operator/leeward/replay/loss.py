@@ -28,7 +28,10 @@ NO_REASON_TO_HOLD = frozenset({"Strained", "Shortage", "Drift", "RouteMissing"})
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """The answer. `by_itself`: Leeward leaves the lost regions without a person; if not, `held` says why."""
+    """The answer. `by_itself`: Leeward leaves the lost regions without a person; if not, `held` says why.
+
+    `margins` are those of the single losses as things were, in requests per second.
+    """
 
     format: Literal["leeward.dev/what-if"]
     version: Literal[1]
@@ -41,6 +44,7 @@ class Loss:
     before: Stage
     at_once: Stage
     with_replicas: Stage
+    margins: tuple[tuple[str, Fraction], ...]
 
     @property
     def carried(self) -> bool:
@@ -87,6 +91,7 @@ def lose(
         before=before.stage(decision.made),
         at_once=at_once,
         with_replicas=world.stage(world.settle()),
+        margins=decision.made.margins,
     )
 
 

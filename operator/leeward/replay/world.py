@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from leeward.core.capacity import declared
+from leeward.core.capacity import full_capacity
 from leeward.core.decide import decide
 from leeward.core.memory import Memory
 from leeward.core.phases import OUT_OF_TRAFFIC, Phase
@@ -150,7 +150,7 @@ class World:
 
     def _most(self, name: str) -> Fraction:
         region = next(each for each in self.spec.regions if each.name == name)
-        return declared(self.spec, region, replace(self.memory.region(name), ready_known=self.ready[name]))
+        return full_capacity(self.spec, region, replace(self.memory.region(name), ready_known=self.ready[name]))
 
     def _rates(self) -> dict[str, Fraction]:
         """What enters where: the users of lost entries come to the others."""

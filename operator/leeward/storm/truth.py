@@ -22,7 +22,7 @@ class Truth:
     """Moments in ms; None: it is not so now."""
 
     world: World
-    gone_ms: list[int | None] = field(default_factory=list)  # cut off, or no engine is ready
+    gone_ms: list[int | None] = field(default_factory=list)  # cut off (which counts anew), or no engine is ready
     dark_ms: list[int | None] = field(default_factory=list)  # neither metrics nor API server
     well_ms: list[int | None] = field(default_factory=list)  # serves as it should, and can be seen to
     open_ms: list[int | None] = field(default_factory=list)  # its API server takes writes
@@ -33,6 +33,7 @@ class Truth:
     demand_moved_ms: int = 0  # users or replicas have just changed
     frozen_until_ms: int = -1
     faulty_until_ms: int | None = None  # when anything at all was last wrong; None: never
+    _cut: list[bool] = field(default_factory=list)
     _before_ms: int = 0
 
     def __post_init__(self) -> None:
@@ -40,7 +41,7 @@ class Truth:
         self.gone_ms, self.dark_ms = [None] * size, [None] * size
         self.well_ms, self.open_ms = [0] * size, [0] * size
         self.ill_until_ms, self.full_unseen_ms = [-1_000_000] * size, [-1_000_000] * size
-        self.lied_about_ms = [0] * size
+        self.lied_about_ms, self._cut = [0] * size, [False] * size
 
     def look(self) -> None:
         """Take in this moment."""
@@ -49,6 +50,7 @@ class Truth:
         lies = {about for _, about in sky.lies}
         for region in range(world.size):
             gone = sky.cut[region] or world.engines[region].ready == 0
+            self._watch_cut(region)
             dark = sky.metrics_gone[region] and sky.api_dead[region]
             ill = region in sky.ill or gone
             if ill:
@@ -73,6 +75,11 @@ class Truth:
         if sky.frozen:
             self.frozen_until_ms = now
         self._watch_demand()
+
+    def _watch_cut(self, region: int) -> None:
+        before, self._cut[region] = self._cut[region], self.world.sky.cut[region]
+        if self._cut[region] and not before:
+            self.gone_ms[region] = None
 
     def _watch_demand(self) -> None:
         world = self.world

@@ -1,4 +1,4 @@
-"""Capacity, survival, replicas and demand in numbers that can be checked by hand."""
+"""Capacity and demand in numbers that can be checked by hand."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -6,11 +6,11 @@ from fractions import Fraction
 import pytest
 from world import three_regions
 
-from leeward.core.capacity import look_ahead, ramp_steps, survivable, wanted_replicas
+from leeward.core.capacity import look_ahead, ramp_steps
 from leeward.core.demand import entry_demand, remember_rate
 from leeward.core.memory import RegionMemory
 from leeward.core.phases import Phase
-from leeward.core.spec import CapacitySpec, FailbackSpec
+from leeward.core.spec import FailbackSpec
 from leeward.core.verdict import Verdict
 
 SPEC = three_regions()
@@ -42,47 +42,6 @@ def test_usable_capacity(a: RegionMemory, score: Fraction, demand: int, usable: 
     scores = {"a": Fraction(score), "b": Fraction(1), "c": Fraction(1)}
     outlook = look_ahead(SPEC, fleet(a=a), scores, {n: Fraction(demand) for n in "abc"})
     assert (outlook.usable["a"], outlook.shortage) == (usable, shortage)
-
-
-@pytest.mark.parametrize(
-    ("demand", "survives", "words"),
-    [(9, True, "losing a leaves 32 requests/s for 27"), (10, False, "leaves only 32"), (13, False, "too few for 39")],
-)
-def test_survivable(demand: int, survives: bool, words: str) -> None:
-    found, sentence = survivable(SPEC, fleet(), {n: Fraction(demand) for n in "abc"})
-    assert found is survives
-    assert words in sentence
-
-
-def test_a_failure_domain_is_lost_as_one() -> None:
-    domains = {"a": "aws", "b": "aws", "c": "gcp"}
-    regions = tuple(replace(r, failure_domains=(("provider", domains[r.name]),)) for r in SPEC.regions)
-    spec = replace(SPEC, regions=regions, survive="provider")
-    assert survivable(spec, fleet(), {n: Fraction(5) for n in "abc"}) == (
-        False,
-        "losing provider aws leaves only 16 requests/s for 15",
-    )
-    assert survivable(replace(SPEC, survive="None"), fleet(), DEMAND)[0]
-
-
-def test_replicas_are_the_minimum_when_all_is_well() -> None:
-    assert wanted_replicas(SPEC, fleet(), DEMAND, 0) == {"a": 4, "b": 4, "c": 4}
-
-
-def test_survivors_are_raised_to_carry_the_demand_and_stay_up_a_while() -> None:
-    down = replace(WELL, phase=Phase.DRAINED, verdict=Verdict.FAILED)
-    raised = wanted_replicas(SPEC, fleet(a=down), DEMAND, 0)
-    assert raised == {"a": 4, "b": 6, "c": 6}
-    up = {n: replace(WELL, replicas=raised[n], phase_since_ms=1_000) for n in "abc"}
-    assert wanted_replicas(SPEC, up, DEMAND, 900_999)["b"] == 6
-    assert wanted_replicas(SPEC, up, DEMAND, 901_000)["b"] == 4
-
-
-def test_replicas_never_exceed_the_maximum() -> None:
-    huge = {n: Fraction(10**6) for n in "abc"}
-    assert set(wanted_replicas(SPEC, fleet(), huge, 0).values()) == {12}
-    free = replace(SPEC, capacity=CapacitySpec(requests_per_second_per_replica=Fraction(0)))
-    assert set(wanted_replicas(free, fleet(), huge, 0).values()) == {4}
 
 
 def test_the_ramp_always_ends_at_the_whole() -> None:

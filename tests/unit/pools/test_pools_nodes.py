@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from leeward.adapters.pools.nodes import NodeCount, count, node_seen, region_capacity
+from leeward.adapters.pools.nodes import NodeCount, count, node_seen, region_capacity, requests_by_node
 
 GPU = "nvidia.com/gpu"
 
@@ -57,3 +57,29 @@ def test_a_regions_capacity_is_the_sum_of_its_ready_nodes() -> None:
 
 def test_a_node_that_says_nothing_yet_is_not_ready() -> None:
     assert not node_seen({"metadata": {"name": "x"}}).ready
+
+
+def pod(model: str, on: str | None, gpus: str, phase: str = "Running", **more: Any) -> dict[str, Any]:
+    labels = {"leeward.dev/namespace": "models", "leeward.dev/model": model}
+    containers = [{"resources": {"limits": {GPU: gpus, "memory": "8Gi"}}}, {}]
+    return {
+        "metadata": {"name": "p", "labels": labels},
+        "spec": {"containers": containers, **({"nodeName": on} if on else {}), **more},
+        "status": {"phase": phase},
+    }
+
+
+def test_what_other_models_have_is_not_to_be_had() -> None:
+    pods = [
+        pod("mine", "a", "2"),
+        pod("other", "a", "4"),
+        pod("other", "b", "4"),
+        pod("other", None, "4"),
+        pod("other", "h", "8", "Succeeded"),
+    ]
+    requested = requests_by_node(pods)
+    nodes = [node_seen(body, requested.get(body["metadata"]["name"])) for body in BODIES]
+    pools = {"pool": ("new", "old")}
+    assert count(nodes, pools, GPU, 2, ("models", "mine")) == NodeCount(3, 20, 6, 8)
+    assert count(nodes, pools, GPU, 2, ("models", "other")) == NodeCount(3, 20, 9, 2)
+    assert count(nodes, pools, GPU, 2) == NodeCount(3, 20, 10)

@@ -1,5 +1,6 @@
 """Pods placed on pools: node affinity, tolerations, and the condition that tells of the nodes."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -50,11 +51,29 @@ def line(name: str, replicas: int) -> RegionPlan:
 LINES = [line("a", 2), line("b", 1)]
 PLACED = Placement(pools("eks"), (Claim(True, "Nodegroup x is fine"),))
 NODES = [NodeSeen(f"n{n}", True, {"leeward.dev/pool": PLACED.pools[0].name}, {GPU: 8}) for n in (1, 2)]
+REFUSED = Placement(PLACED.pools, PLACED.claims, refusal="NodeClaim x-abc was refused (none left)")
+OTHERS = [replace(NODES[0], requested={("models", "other"): {GPU: 8}}), NODES[1]]
 BAD = Placement(error=UnknownAccelerator("no machine of aws is known for mystery"))
 CONDITIONS = [
     ("all there", {"a": PLACED, "b": PLACED}, {"a": NODES, "b": NODES}, True, "NodesReady", "every region has"),
     ("one short", {"a": PLACED, "b": PLACED}, {"a": NODES[:1], "b": NODES}, False, "NodesMissing", "1 of 2 replicas"),
     ("its claim", {"a": PLACED, "b": PLACED}, {"a": [], "b": NODES}, False, "NodesMissing", "Nodegroup x is fine"),
+    (
+        "refused",
+        {"a": REFUSED, "b": PLACED},
+        {"a": [], "b": NODES},
+        False,
+        "NodesRefused",
+        "; NodeClaim x-abc",
+    ),
+    (
+        "shared",
+        {"a": PLACED, "b": PLACED},
+        {"a": OTHERS, "b": NODES},
+        False,
+        "NodesMissing",
+        "8 of them given",
+    ),
     ("not seen", {"a": PLACED, "b": PLACED}, {"a": NODES}, None, "NotSeen", "the nodes of b"),
     ("not placed", {"a": PLACED}, {"a": NODES, "b": NODES}, None, "NotSeen", "the nodes of b"),
     ("error first", {"a": PLACED, "b": BAD}, {"a": [], "b": []}, False, "UnknownAccelerator", "b: no machine of aws"),

@@ -12,6 +12,7 @@ import yaml
 from apiserver import ApiServer
 from recorded import EXAMPLES, cut, decision_of, leeward, settled, shares, status_of
 
+from leeward.core.spec import Standby
 from leeward.replay.decision import Decision, plan_text, schema_text, written
 
 
@@ -83,13 +84,14 @@ def test_what_a_record_says_cannot_drive_the_terminal(recorded: Path) -> None:
 
 def test_what_if_on_a_file(tmp_path: Path) -> None:
     path = tmp_path / "well.json"
-    path.write_text(written(decision_of(settled(shares()))))
+    path.write_text(written(decision_of(settled(replace(shares(), standby=Standby.NONE)))))
     told = leeward("what-if", "--lose", "b", "--file", str(path))
     assert told.exit_code == 0
     assert "models/llama, losing b, at 30 requests/s" in told.stdout
     assert "Leeward does this by itself." in told.stdout
     assert "b (lost)   33 % -> 0 %    4       -        9.9/s  61 %" in told.stdout
     assert "Short of 4.2 requests/s at once, and of 0 with those wanted" in told.stdout
+    assert "if one of these is lost, in requests/s, as things are: a -4.2, b -4.2, c -4.2." in told.stdout
     answer = json.loads(leeward("what-if", "--lose", "b", "-f", str(path), "-o", "json", "--demand", "1.5x").stdout)
     assert answer["demand"] == "45"
     assert [Fraction(each["load"]) for each in answer["at_once"]["regions"]] == [Fraction("22.5"), 0, Fraction("22.5")]

@@ -1,9 +1,14 @@
 """Karpenter NodePools (karpenter.sh/v1), one per model and region; cluster-scoped.
 
-Owner of the size: Karpenter. We write the limit; there is no minimum. With sizeOwner Leeward it is a static pool
-(`replicas`, feature gate StaticCapacity): its limits may hold nodes only, and a pool cannot change from one to the
-other, so the owner is part of its name. A pool that is Ready is not capacity: it says that its node class is well.
+Owner of the size: Karpenter. We write the limit; there is no minimum, so placeholders keep nodes warm. With sizeOwner
+Leeward it is a static pool (`replicas`, feature gate StaticCapacity): its limits may hold nodes only, and a pool cannot
+change from one to the other, so the owner is part of its name. A pool that is Ready is not capacity: it says that its
+node class is well. Of a machine that is not to be had Karpenter tells in Events alone: it deletes the
+NodeClaim and tries anew.
 """
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from leeward.adapters.objects import NODE_POOL
 from leeward.adapters.pools import static
@@ -13,6 +18,10 @@ from leeward.api.pools import NodePools
 from leeward.ports import Kind, KubeObject
 
 MIXES_CAPACITY = True
+REFUSED = {"reason": "InsufficientCapacityError", "involvedObject.kind": "NodeClaim"}
+"""Fields of the Events that tell of machines that were not to be had."""
+REFUSED_NAMESPACE = "default"  # of Events about what has no namespace, such as NodeClaims
+_FRESH = timedelta(minutes=5)  # clouds that are known to have nothing are asked again after three
 
 
 def kinds(pools: NodePools) -> tuple[Kind, ...]:
@@ -62,9 +71,34 @@ def pool(ask: Ask) -> Pool:
     )
     body = ask.body(NODE_POOL, name, {"template": template, **bounds})
     made = PoolObject(body, {"spec": {"replicas": nodes.now}} if ask.fixed else {}, keep_size=ask.fixed)
-    return Pool(name, (made,), {POOL_LABEL: (name,)}, ask.taints)
+    return Pool(name, (made,), {POOL_LABEL: (name,)}, ask.taints, keeps_nodes=ask.fixed)
 
 
 def claim(live: KubeObject) -> Claim:
     nodes = (live.get("status") or {}).get("nodes")
     return by_condition(live, "Ready", "" if nodes is None else f", {nodes} nodes")
+
+
+def refusal(events: Iterable[KubeObject], names: Iterable[str], now: datetime) -> str:
+    """Why the newest order of a machine for one of these pools was refused; empty: none was lately.
+
+    A NodeClaim's name is its pool's with a word behind; the message repeats it and then has the provider's words.
+    """
+    pools = set(names)
+    found = [
+        (when, row)
+        for row in events
+        if row["involvedObject"].get("name", "").rpartition("-")[0] in pools
+        and (when := _last(row)) is not None
+        and now - when < _FRESH
+    ]
+    if not found:
+        return ""
+    newest = max(found, key=lambda pair: pair[0])[1]
+    words = str(newest.get("message") or newest["reason"]).partition(" event: ")[2] or str(newest.get("message"))
+    return f"NodeClaim {newest['involvedObject']['name']} was refused ({words})"
+
+
+def _last(event: KubeObject) -> datetime | None:
+    text = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp")
+    return datetime.fromisoformat(text) if text else None

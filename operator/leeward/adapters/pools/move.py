@@ -8,11 +8,9 @@ pool goes when all of the model's pods run on nodes of the new one. Anything unk
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from leeward.adapters.pools.nodes import NodeSeen, carries
+from leeward.adapters.pools.nodes import FINISHED, NodeSeen, carries
 from leeward.adapters.pools.port import Pool
 from leeward.ports import KubeObject
-
-_FINISHED = ("Succeeded", "Failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,7 @@ def _elsewhere(
     away = []
     for pod in pods:
         node = nodes.get(pod["spec"].get("nodeName") or "")
-        if (pod.get("status") or {}).get("phase") in _FINISHED:
+        if (pod.get("status") or {}).get("phase") in FINISHED:
             continue
         if (
             node is None

@@ -169,13 +169,15 @@ def _filled(fields: KubeObject, value: object) -> KubeObject:
 class Pool:
     """A pool as it shall be: the labels by which its nodes are found, the taints that pods tolerate, and its objects.
 
-    They are made in this order; the last one is the pool itself, whose claim is read.
+    They are made in this order; the last one is the pool itself, whose claim is read. `keeps_nodes`: its bounds or its
+    size keep nodes that nobody uses yet; where they do not, placeholder pods have to.
     """
 
     name: str
     objects: tuple[PoolObject, ...]
     node_labels: Mapping[str, tuple[str, ...]]
     taints: tuple[Taint, ...]
+    keeps_nodes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
