@@ -206,25 +206,28 @@ def _observed(fleet: Fleet, region: RegionHost, binaries: dict[str, Path]) -> li
             ),
             _PYTHON_PATH,
         ),
-        Component(
-            "metrics-api",
-            region.name,
-            (
-                sys.executable,
-                "-m",
-                "localfleet.metricsapi",
-                "--address",
-                region.address,
-                "--port",
-                str(METRICS_API_PORT),
-                "--prometheus",
-                region.prometheus,
-                "--keys",
-                str(region.folder / "keys"),
-            ),
-            _PYTHON_PATH,
-        ),
     ]
+
+
+def _metrics_api(region: RegionHost) -> Component:
+    return Component(
+        "metrics-api",
+        region.name,
+        (
+            sys.executable,
+            "-m",
+            "localfleet.metricsapi",
+            "--address",
+            region.address,
+            "--port",
+            str(METRICS_API_PORT),
+            "--prometheus",
+            region.prometheus,
+            "--keys",
+            str(region.folder / "keys"),
+        ),
+        _PYTHON_PATH,
+    )
 
 
 def control_plane(region: RegionHost, binaries: dict[str, Path]) -> list[Component]:
@@ -239,4 +242,5 @@ def workers(fleet: Fleet, region: RegionHost, binaries: dict[str, Path]) -> list
         *_simulated_nodes(region, binaries),
         _gateway_controller(region),
         *_observed(fleet, region, binaries),
+        _metrics_api(region),
     ]

@@ -1,10 +1,10 @@
 """Applying a plan: the only place that writes to the regions.
 
 Every write is a server-side apply of a whole object of ours, done only where the live object differs, so applying
-twice is applying once and a crash costs one repeated tick. Weights are written first and alone. What is begun then, in
-the same tick, runs beside the loop. In an emergency it is replicas and nodes alone; otherwise pools and pods, then
-serving routes, and users are let in once every region that answers has taken its serving route and has a ready pod:
-Envoy asks a host that failed its first health check again only after a minute while a cluster has no traffic.
+twice is applying once and a crash costs one repeated tick. Weights are written first and alone; what is begun then, in
+the same tick, runs beside the loop: pools and pods, then serving routes, and users are let in once every region that
+answers has taken its serving route and has a ready pod: Envoy asks a host that failed its first health check again
+only after a minute while a cluster has no traffic.
 """
 
 import asyncio
@@ -128,8 +128,6 @@ async def ensure(task: Task, open_to_users: bool, insist: bool) -> tuple[Outcome
     Returns the outcomes, and whether users may be let in: pods are ready (`open_to_users`), and serving routes are
     taken by every reachable region, or by any where we do not `insist`: a gateway may serve and never say so.
     """
-    if task.plan.emergency:
-        return await _order_only(task), False
     outcomes = Outcomes()
     names = [region.metadata.name for region in task.regions if task.answers(region)]
     served = await asyncio.gather(*(_ensure_serving(task, name, outcomes) for name in names))
@@ -137,21 +135,6 @@ async def ensure(task: Task, open_to_users: bool, insist: bool) -> tuple[Outcome
     if complete and open_to_users:
         await asyncio.gather(*(_ensure_users(task, name, outcomes) for name in names))
     return outcomes, complete and open_to_users
-
-
-async def _order_only(task: Task) -> Outcomes:
-    """What an emergency needs beside its routes: nodes and replicas, in every region that answers."""
-    outcomes = Outcomes()
-
-    async def one(name: str) -> None:
-        try:
-            await _ordered(task, name, outcomes)
-        except PortError as error:
-            outcomes.failed[name] = error
-            log.warning("replicas could not be ordered", region=name, error=str(error), remedy=error.remedy)
-
-    await asyncio.gather(*(one(region.metadata.name) for region in task.regions if task.answers(region)))
-    return outcomes
 
 
 async def _ensure_serving(task: Task, name: str, outcomes: Outcomes) -> bool | None:
@@ -180,8 +163,8 @@ def _cluster(member: Member) -> Cluster:
 async def _ordered(task: Task, name: str, outcomes: Outcomes) -> list[KubeObject]:
     """Order a region's nodes and replicas; returns the other objects of its pods."""
     line = next(row for row in task.plan.regions if row.name == name)
-    order = elasticity.order_for(task.model, task.plan, name)
     deployment, *others = await _placed_pods(task, line, outcomes)
+    order = elasticity.order_for(task.model, task.plan, line)
     outcomes.scaled[name], written = await elasticity.bring(_cluster(task.members[name]), deployment, order)
     outcomes.written += [f"{name} {each}" for each in written]
     return others

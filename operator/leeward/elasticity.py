@@ -74,10 +74,9 @@ class Order:
         return bounds.floor if calm else min(there, bounds.ceiling)
 
 
-def order_for(model: ModelDeployment, plan: Plan, region: str) -> Order:
+def order_for(model: ModelDeployment, plan: Plan, line: RegionPlan) -> Order:
     """A plan's order for one of its regions."""
-    line = next(row for row in plan.regions if row.name == region)
-    entry = next(row for row in model.spec.regions if row.name == region)
+    entry = next(row for row in model.spec.regions if row.name == line.name)
     return Order(model, line.replicas, entry.replicas.max, held(plan))
 
 

@@ -1,10 +1,12 @@
 """What is remembered of one model between ticks, beside the core's memory. All of it may be lost in a restart."""
 
 import asyncio
+import json
 import time
 from dataclasses import dataclass, field
 
-from leeward.core.memory import Memory
+from leeward.api.modeldeployment import ModelDeployment
+from leeward.core.memory import Memory, from_record
 from leeward.elasticity import Sizing
 from leeward.ports import PortError
 from leeward.provision import Placement
@@ -19,14 +21,21 @@ class Known:
     serving: bool = False  # users have been let in
     sizing: Sizing = field(default_factory=Sizing)
     ensuring: "asyncio.Task[None] | None" = None
-    ordering: "asyncio.Task[None] | None" = None
     failed: dict[str, PortError] = field(default_factory=dict)
     placed: dict[str, Placement] = field(default_factory=dict)
     scaled: dict[str, PortError | None] = field(default_factory=dict)  # what is wrong with autoscalers, by region
     written: list[str] = field(default_factory=list)
     since: float = field(default_factory=time.monotonic)
 
-    @staticmethod
-    def idle(task: "asyncio.Task[None] | None") -> bool:
-        """Is nothing of this under way?"""
-        return task is None or task.done()
+    @property
+    def idle(self) -> bool:
+        """Is nothing being brought in line just now?"""
+        return self.ensuring is None or self.ensuring.done()
+
+
+def recalled(model: ModelDeployment) -> Known:
+    """What the status kept of the core's memory; what cannot be read counts as nothing."""
+    try:
+        return Known(from_record(json.loads(model.status.memory) if model.status.memory else None))
+    except ValueError:
+        return Known(Memory())

@@ -51,6 +51,7 @@ class Placement:
     move: str = ""
     error: PortError | None = None
     deployment: KubeObject | None = None
+    autoscaled: int = 0  # replicas that an autoscaler has ordered
     refusal: str = ""
 
     @property
@@ -108,7 +109,8 @@ class Provider:
             written += [f"{body['kind']} {body['metadata']['name']} (removed)" for body in move.remove]
         except PortError as error:
             return Placement(pools, error=error, deployment=deployment), written
-        return Placement(pools, tuple(claims), move.sentence, None, deployment, refusal), written
+        autoscaled = ordered if model.spec.autoscaling else 0
+        return Placement(pools, tuple(claims), move.sentence, None, deployment, autoscaled, refusal), written
 
     async def _refusal(
         self, member: Member, holder: Cluster, pools: Sequence[Pool], deployment: KubeObject | None
@@ -249,10 +251,11 @@ def nodes_condition(
             return "NodesReady", None, "NotSeen", f"the nodes of {line.name} have not been seen yet"
         placement = placements[line.name]
         seen = count(nodes[line.name], placement.node_labels, accelerator.resource_name, accelerator.count, key)
-        if seen.replicas < line.replicas + line.standby:
+        wanted = max(line.replicas, placement.autoscaled)
+        if seen.replicas < wanted + line.standby:
             offer = _offer(seen, accelerator.resource_name)
             reserve = f" and of {line.standby} more in reserve" if line.standby else ""
-            sentence = f"{line.name}: {offer} {seen.replicas} of {line.replicas} replicas{reserve}"
+            sentence = f"{line.name}: {offer} {seen.replicas} of {wanted} replicas{reserve}"
             why = placement.refusal or "; ".join(claim.sentence for claim in placement.claims if claim.sentence)
             reason = "NodesRefused" if placement.refusal else "NodesMissing"
             return "NodesReady", False, reason, f"{sentence}; {why}" if why else sentence

@@ -20,7 +20,7 @@ from leeward.api.region import Region
 from leeward.core.decide import decide
 from leeward.core.plan import Plan, Verdict
 from leeward.core.spec import ModelSpec
-from leeward.known import Known
+from leeward.known import Known, recalled
 from leeward.leaving import Leaving, evacuated
 from leeward.lookout import Lookout
 from leeward.observe import Observer, now_ms
@@ -32,7 +32,7 @@ from leeward.record_regions import RegionRecorder
 from leeward.settings import Settings
 from leeward.store import Store, with_entries
 from leeward.targets import model_key
-from leeward.translate import model_spec, recalled
+from leeward.translate import model_spec
 from leeward.waiting import first_of
 
 _PATIENCE_SECONDS = 1.2
@@ -164,7 +164,7 @@ class Loop:
         self.observer.eager[key] = doubted | {line.name for line in plan.regions if not line.listed}
 
     def _recall(self, model: ModelDeployment) -> Known:
-        return self.known.setdefault(model.key, Known(recalled(model)))
+        return self.known.setdefault(model.key, recalled(model))
 
     async def _apply(
         self, model: ModelDeployment, spec: ModelSpec, plan: Plan, known: Known, leaving: tuple[str, ...]
@@ -185,16 +185,14 @@ class Loop:
             written = await apply.write_weights(task, self.observer.routes(model_key(model), spec.region_names))
             self.observer.wrote(model_key(model), written.routes)
             failed = written.failed
-        if reachable and plan.emergency and known.idle(known.ordering):
-            known.ordering = asyncio.create_task(self._ensure(task, known))
-        elif reachable and known.idle(known.ensuring) and known.applied != task.mark:
+        if reachable and known.idle and known.applied != task.mark:
             known.ensuring = asyncio.create_task(self._ensure(task, known))
         for region, error in failed.items():
             self.telemetry.errors.labels(region, error.reason).inc()
         return failed | known.failed
 
     async def _ensure(self, task: apply.Task, known: Known) -> None:
-        """Bring a model's objects in line, in an emergency its capacity only; a later tick sees what came of it."""
+        """Bring a model's objects in line; the next tick sees what became of it."""
         model = task.model
         try:
             await cleanup.hold(self.recorder.home, model)

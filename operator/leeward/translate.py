@@ -1,12 +1,10 @@
 """From the API's models to the core's own terms: strings become exact numbers, durations milliseconds."""
 
-import json
 from fractions import Fraction
 
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
 from leeward.api.units import duration_ms, parse_decimal, parse_percent
-from leeward.core.memory import Memory, from_record
 from leeward.core.spec import (
     CapacitySpec,
     FailbackSpec,
@@ -69,14 +67,6 @@ def _capacity(model: ModelDeployment) -> CapacitySpec:
         duration_ms(capacity.scale_down_after),
         capacity.learn,
     )
-
-
-def recalled(model: ModelDeployment) -> Memory:
-    """The memory that the status keeps; what cannot be read counts as none."""
-    try:
-        return from_record(json.loads(model.status.memory) if model.status.memory else None)
-    except ValueError:
-        return from_record(None)
 
 
 def _failback(model: ModelDeployment) -> FailbackSpec:

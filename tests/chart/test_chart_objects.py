@@ -8,7 +8,7 @@ from charts import EVERYTHING, ROOT, Helm, documents, only
 
 from leeward.cli.run import run
 
-CLUSTER_SCOPED = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+CLUSTER_SCOPED = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "PriorityClass"}
 
 
 def test_the_pod_is_restricted(helm: Helm) -> None:

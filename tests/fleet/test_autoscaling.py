@@ -170,7 +170,7 @@ def test_a_failover_orders_replicas_in_the_tick_of_its_first_shift(stage: Stage,
     async def released() -> bool:
         return set((await floors(stage)).values()) == {LEAST}
 
-    # An autoscaler that sees no need and follows every floor at once; and by declaration, two replicas in each of three
+    # An autoscaler that sees no need, and follows every floor at once. By declaration, two replicas in each of three
     # regions carry the load (14.4 at 75 %), and two in each of two regions do not (9.6).
     run(stage.home.apply(model(busy=60, capacity="3.2", calm="5s", patience=0)))
     run(until("scaling down to the floors", small))

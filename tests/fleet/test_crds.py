@@ -21,6 +21,7 @@ from leeward.api.region import Region
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 NAMESPACE = "default"
 MODELS = (NAMESPACE, "modeldeployments")
+AUTOSCALERS = ("horizontalpodautoscaler", "scaledobject")
 GONE = "<remove this field>"
 Document = dict[str, Any]
 
@@ -86,9 +87,9 @@ def server(api: Cluster) -> Server:
     return made
 
 
-def model_document() -> Document:
-    """The example model, to be spoilt, in the namespace of these tests."""
-    document: Document = yaml.safe_load((EXAMPLES / "modeldeployment.yaml").read_text("utf-8"))
+def model_document(file: str = "modeldeployment") -> Document:
+    """An example model, to be spoilt, in the namespace of these tests."""
+    document: Document = yaml.safe_load((EXAMPLES / f"{file}.yaml").read_text("utf-8"))
     document["metadata"] = {"name": "crd-test", "namespace": NAMESPACE}
     return document
 
@@ -125,6 +126,16 @@ def message_of(refusal: ApiException) -> str:
 
 ENTRY = {"name": "us-east1", "share": 50, "replicas": {"min": 1, "max": 2}}
 TEMPLATE = {"spec": {"containers": [{"name": "server", "image": "example.com/server:1"}]}}
+
+HPA: Document = {"metrics": [{"type": "Pods", "pods": {"metric": {"name": "m"}}}]}
+KEDA: Document = {"provider": "ScaledObject", "triggers": [{"type": "cron", "metadata": {}}]}
+COLD = {
+    "model": {"name": "m"},
+    "template": TEMPLATE,
+    "accelerator": {"type": "l4"},
+    "regions": [{"name": "a", "share": 1, "replicas": {"min": 0, "max": 1}}],
+    "autoscaling": HPA,
+}
 
 BAD_MODELS: list[tuple[str, Any, str]] = [
     ("spec.regions", GONE, "spec.regions: Invalid value: name at least one region"),
@@ -171,6 +182,14 @@ BAD_MODELS: list[tuple[str, Any, str]] = [
     ("spec.failback.flapPenaltyResume", 2000, "flapPenaltyResume must be below flapPenaltyStop"),
     ("spec.failover.mode", "On", 'supported values: "Automatic", "Recommend", "Off"'),
     ("spec.model.name", "", "spec.model.name"),
+    ("spec.autoscaling", {}, "HorizontalPodAutoscaler needs metrics: list at least one MetricSpec"),
+    ("spec.autoscaling", {"metrics": []}, "HorizontalPodAutoscaler needs metrics: list at least one MetricSpec"),
+    ("spec.autoscaling", {"provider": "ScaledObject"}, "ScaledObject needs triggers: list at least one of KEDA's"),
+    ("spec.autoscaling", HPA | {"triggers": [{}]}, "triggers and providerSpec are for KEDA: remove them"),
+    ("spec.autoscaling", HPA | {"providerSpec": {}}, "triggers and providerSpec are for KEDA: remove them"),
+    ("spec.autoscaling", KEDA | {"behavior": {}}, "providerSpec.advanced.horizontalPodAutoscalerConfig"),
+    ("spec.autoscaling", HPA | {"provider": "VerticalPodAutoscaler"}, 'supported values: "HorizontalPodAutoscaler"'),
+    ("spec", COLD, "set replicas.min of every region to 1 or more, or use provider ScaledObject"),
     ("metadata.name", "llama.70b", "choose a shorter name"),
     ("metadata.name", "l" * 41, "choose a shorter name"),
 ]
@@ -263,8 +282,10 @@ def test_example_region_is_accepted_and_read(server: Server, document: Document)
     assert Region.read(server.create(document)).spec == Region.read(document).spec
 
 
-def test_example_model_is_accepted_and_read(server: Server) -> None:
-    assert ModelDeployment.read(server.create(model_document())).spec == ModelDeployment.read(model_document()).spec
+@pytest.mark.parametrize("file", ["modeldeployment", *(f"autoscaling/{kind}" for kind in AUTOSCALERS)])
+def test_example_model_is_accepted_and_read(server: Server, file: str) -> None:
+    document = model_document(file)
+    assert ModelDeployment.read(server.create(document)).spec == ModelDeployment.read(document).spec
 
 
 GOOD_MODELS: list[tuple[str, Any]] = [
@@ -278,6 +299,8 @@ GOOD_MODELS: list[tuple[str, Any]] = [
     ("spec.traffic.hostnames", ["*.models.example.com"]),
     ("spec.redundancy.survive", "provider"),
     ("spec.freeze", True),
+    ("spec.autoscaling", HPA),
+    ("spec", COLD | {"autoscaling": KEDA}),
 ]
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from seen import KEY, Run
+from seen import KEY, OWNED, Run
 from supply import (
     AP,
     EU,
@@ -17,7 +17,7 @@ from supply import (
     written,
 )
 
-from leeward.adapters.objects import BACKEND, OWNED_KINDS, labels_of
+from leeward.adapters.objects import BACKEND, labels_of
 from leeward.leaving import STREAMS_MS
 from leeward.ports import Kind
 from localfleet.bootstrap import wait_for
@@ -42,7 +42,7 @@ def test_a_region_that_the_spec_names_no_more_is_drained_and_then_left(
     cluster = stage.clusters[AP]
 
     async def left() -> list[str]:
-        found = [(kind, await cluster.find(kind, labels=labels_of(*KEY))) for kind in OWNED_KINDS]
+        found = [(kind, await cluster.find(kind, labels=labels_of(*KEY))) for kind in OWNED]
         return [kind.kind for kind, rows in found if rows]
 
     async def nothing() -> bool | None:

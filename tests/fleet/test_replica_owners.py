@@ -10,94 +10,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cases import model as example
-from cases import region
 from conftest import Api
+from scaleworld import BY_HPA, BY_KEDA, HPA, KEDA, KEY, METRICS, WORKLOAD, Hasty, Watched, body, model
 from seen import Run
 
 from leeward import cleanup
-from leeward.adapters import workload
 from leeward.adapters.autoscalers import MADE
-from leeward.adapters.clusters import KubernetesCluster
 from leeward.adapters.kubeconfigs import from_file
-from leeward.adapters.objects import AUTOSCALER, DEPLOYMENT, SCALED_OBJECT, differs
+from leeward.adapters.objects import AUTOSCALER, SCALED_OBJECT, differs
 from leeward.adapters.pools import PoolKinds
 from leeward.adapters.pools.port import merged
-from leeward.api.modeldeployment import ModelDeployment
-from leeward.elasticity import SINCE, Order, bring
-from leeward.ports import Conflict, KindMissing, KubeObject, PortError, Ref
+from leeward.elasticity import SINCE
+from leeward.ports import Conflict, KindMissing, Ref
 from localfleet import tools
 from localfleet.bootstrap import CRD, documents, wait_for
-
-KEY = ("models", "elastic")
-WORKLOAD, HPA, KEDA = (Ref(kind, *KEY) for kind in (DEPLOYMENT, AUTOSCALER, SCALED_OBJECT))
-GATED = {
-    "spec": {"schedulingGates": [{"name": "example.com/test"}], "containers": [{"name": "server", "image": "none"}]}
-}
-RUNNING = {
-    "type": "Pods",
-    "pods": {"metric": {"name": "vllm:num_requests_running"}, "target": {"type": "AverageValue"}},
-}
-METRICS = [merged(RUNNING, {"pods": {"target": {"averageValue": "12.5"}}})]
-BY_HPA = {"metrics": METRICS, "behavior": {"scaleDown": {"stabilizationWindowSeconds": 120}}}
-TRIGGER = {"type": "prometheus", "metadata": {"serverAddress": "http://p:9090", "query": "up", "threshold": "8"}}
-BY_KEDA = {
-    "provider": "ScaledObject",
-    "triggers": [TRIGGER],
-    "providerSpec": {"pollingInterval": 10, "cooldownPeriod": 60, "fallback": {"failureThreshold": 3, "replicas": 4}},
-}
-
-
-def model(autoscaling: Any = None, scale_down_after: str = "15m") -> ModelDeployment:
-    """The example model, with gated pods."""
-    document = example().wire()
-    document["metadata"] = {"namespace": KEY[0], "name": KEY[1]}
-    document["spec"].pop("server")
-    document["spec"] |= {"template": GATED} | ({"autoscaling": autoscaling} if autoscaling else {})
-    document["spec"]["capacity"]["scaleDownAfter"] = scale_down_after
-    return ModelDeployment.read(document)
-
-
-def body(of: ModelDeployment) -> KubeObject:
-    return workload.workload_objects(of, region("karpenter"), {}, ())[0]
-
-
-class Watched:
-    """The API server, with every number that a write of ours left behind."""
-
-    def __init__(self, server: KubernetesCluster, run: Run) -> None:
-        self.server, self.run = server, run
-        self.numbers: list[int] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.server, name)
-
-    async def apply(self, wanted: KubeObject, **options: Any) -> KubeObject:
-        taken = await self.server.apply(wanted, **options)
-        if taken["kind"] == DEPLOYMENT.kind:
-            self.numbers.append(taken["spec"]["replicas"])
-        return taken
-
-    def bring(self, of: ModelDeployment, wanted: int, most: int = 12, held: bool = False) -> PortError | None:
-        problem, self.written = self.run(bring(self, body(of), Order(of, wanted, most, held)))  # type: ignore[arg-type]
-        return problem
-
-    def scale(self, number: int) -> None:
-        """As an autoscaler does."""
-        assert self.run(self.server.patch(WORKLOAD, {"spec": {"replicas": number}}, subresource="scale"))
-        self.numbers.clear()
-
-    def seen(self, ref: Ref) -> Any:
-        return self.run(self.server.read(ref))
-
-    @property
-    def number(self) -> int:
-        return int(self.seen(WORKLOAD)["spec"]["replicas"])
-
-    def owners(self) -> set[str]:
-        """Who owns the number."""
-        rows = self.seen(WORKLOAD)["metadata"]["managedFields"]
-        return {row["manager"] for row in rows if "f:replicas" in row["fieldsV1"].get("f:spec", {})}
 
 
 @pytest.fixture
@@ -231,18 +157,6 @@ def test_without_an_autoscaler_a_number_of_others_is_lowered_in_its_time(server:
     assert server.number == 3
 
 
-class Hasty(Watched):
-    """An autoscaler that writes just before we do, so many times."""
-
-    times = 1
-
-    async def apply(self, wanted: KubeObject, **options: Any) -> KubeObject:
-        if options.get("writer") == "leeward-size" and self.times:
-            self.times -= 1
-            await self.server.patch(WORKLOAD, {"spec": {"replicas": 9 - self.times}}, subresource="scale")
-        return await super().apply(wanted, **options)
-
-
 def test_an_autoscaler_that_writes_at_the_same_time_is_not_undone(keda: Watched, run: Run) -> None:
     elastic = model(BY_KEDA)
     keda.bring(elastic, 2)
@@ -292,7 +206,7 @@ def test_keda_takes_the_object_and_keeps_every_field(keda: Watched) -> None:
     spec = keda.seen(KEDA)["spec"]
     assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (3, 12)
     assert spec["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": KEY[1]}
-    assert not differs({"triggers": [TRIGGER], **BY_KEDA["providerSpec"]}, spec)  # type: ignore[dict-item]
+    assert not differs({"triggers": BY_KEDA["triggers"], **BY_KEDA["providerSpec"]}, spec)  # type: ignore[dict-item]
     keda.bring(model(BY_KEDA), 3)
     assert keda.written == []
 
