@@ -20,7 +20,8 @@ from localfleet.bootstrap import REPOSITORY
 from localfleet.demo.report import machine
 
 console = Console(highlight=False, soft_wrap=True)
-FLEETS = (3, 5)
+FLEETS = ((3, 3), (3, 24), (5, 3))
+"""Regions, and the hours that they are spread over."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,10 +31,10 @@ FLEETS = (3, 5)
 def main(runs: int, jobs: int, out: Path) -> None:
     """Play weeks of daily waves for their GPU-hours, and time the solver."""
     found: dict[str, Any] = {"date": datetime.now(UTC).strftime("%Y-%m-%d"), "machine": machine()}
-    weeks = [(regions, standby) for regions in FLEETS for standby in Standby]
+    weeks = [(*fleet, standby) for fleet in FLEETS for standby in Standby]
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
         led = pool.starmap(followed, weeks, chunksize=1)
-    found["week"] = [asdict(row) for regions in FLEETS for row in _ways(regions, led)]
+    found["week"] = [asdict(row) for fleet in FLEETS for row in _ways(*fleet, led)]
     console.print("weeks: done")
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         found["solver"] = [asdict(row) for row in pool.map(partial(solved, runs=runs), SIZES, chunksize=1)]
@@ -44,12 +45,12 @@ def main(runs: int, jobs: int, out: Path) -> None:
     console.print(text, markup=False)
 
 
-def _ways(regions: int, led: list[WeekFigures]) -> list[WeekFigures]:
-    demand = waves(regions)
+def _ways(regions: int, hours: int, led: list[WeekFigures]) -> list[WeekFigures]:
+    demand = waves(regions, hours)
     return [
-        fixed("every region twice", doubled(demand), demand),
-        fixed("equal regions, N+1", equal_regions(demand), demand),
-        *(row for row in led if row.regions == regions),
+        fixed("every region twice", doubled(demand), hours, demand),
+        fixed("equal regions, N+1", equal_regions(demand), hours, demand),
+        *(row for row in led if (row.regions, row.hours) == (regions, hours)),
     ]
 
 
@@ -58,12 +59,14 @@ def markdown(found: dict[str, Any]) -> str:
     weeks = []
     for row in found["week"]:
         peer = next(
-            each for each in found["week"] if each["regions"] == row["regions"] and each["way"].startswith("equal")
+            each
+            for each in found["week"]
+            if (each["regions"], each["hours"]) == (row["regions"], row["hours"]) and each["way"].startswith("equal")
         )
         ratio = row["gpu_hours"] / peer["gpu_hours"]
         weeks.append(
             [
-                str(row["regions"]),
+                f"{row['regions']} over {row['hours']} h",
                 row["way"],
                 f"{row['gpu_hours']:,.0f}",
                 f"{ratio:.2f}",
@@ -85,8 +88,8 @@ def markdown(found: dict[str, Any]) -> str:
         "\n\n".join(
             (
                 f"Figures of sizing of {found['date']}: {found['machine']}",
-                "A week of daily waves: GPU-hours, also against equal regions, and the minutes in which the rest would "
-                "carried the demand of that moment without the largest region:\n\n"
+                "A week of daily waves: GPU-hours, also against equal regions, and the minutes in which the others would "
+                "have carried the demand of that moment without the largest region:\n\n"
                 + table(["regions", "way", "GPU-hours", "of N+1", "survived, % of minutes", "orders"], weeks),
                 "The cheapest placement (`leeward plan-capacity`), the two it is compared with included:\n\n"
                 + table(

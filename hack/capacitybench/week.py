@@ -1,7 +1,8 @@
 """A week of daily waves: what the core orders minute by minute, and what that costs against fixed sizes.
 
 Users of three or five regions sleep at night: what enters at a region goes between 30 % of its peak and the peak, in
-the region's own time zone, at weekends 70 % of that, with 5 % noise. Nothing fails; each way is asked at every minute
+the region's own time zone, at weekends 70 % of that, with 5 % noise. The regions are spread over so many hours: 3 on a
+continent, 24 around the world, where their waves cancel out. Nothing fails; each way is asked at every minute
 whether it would have carried the demand of that moment if its largest region had been lost then.
 
 The core decides once a minute on readings as a healthy fleet gives them. Replicas take five minutes to start, warm
@@ -43,18 +44,19 @@ class WeekFigures:
 
     way: str
     regions: int
+    hours: int  # that the regions are spread over
     gpu_hours: float
     survived_percent: float
     changes: int  # orders in the week
 
 
-def waves(regions: int, seed: int = 1) -> list[list[float]]:
+def waves(regions: int, hours: int, seed: int = 1) -> list[list[float]]:
     """Requests per second that enter at each region, minute by minute."""
     random = Random(seed)
     return [
         [
             PEAK_PER_REGION
-            * (NIGHT + (1 - NIGHT) * (1 - cos(2 * pi * (minute / 1440 + region / regions))) / 2)
+            * (NIGHT + (1 - NIGHT) * (1 - cos(2 * pi * (minute / 1440 + region / regions * hours / 24))) / 2)
             * (WEEKEND if minute // 1440 >= 5 else 1.0)
             * random.uniform(1 - NOISE, 1 + NOISE)
             for region in range(regions)
@@ -63,12 +65,12 @@ def waves(regions: int, seed: int = 1) -> list[list[float]]:
     ]
 
 
-def fixed(way: str, replicas: int, demand: list[list[float]]) -> WeekFigures:
+def fixed(way: str, replicas: int, hours: int, demand: list[list[float]]) -> WeekFigures:
     """Every region the same, all week."""
     regions = len(demand[0])
     left = (regions - 1) * replicas * REPLICA_RATE
     survived = sum(sum(rates) <= left for rates in demand)
-    return WeekFigures(way, regions, regions * replicas * GPUS * MINUTES / 60, 100 * survived / MINUTES, 0)
+    return WeekFigures(way, regions, hours, regions * replicas * GPUS * MINUTES / 60, 100 * survived / MINUTES, 0)
 
 
 def equal_regions(demand: list[list[float]]) -> int:
@@ -150,9 +152,9 @@ def _counts(sensor: str, rate: float) -> Counts:
     return Counts(sensor, tuple(Tally(window, 0, round(rate * window / 1000)) for window in windows), 1_000)
 
 
-def followed(regions: int, standby: Standby) -> WeekFigures:
+def followed(regions: int, hours: int, standby: Standby) -> WeekFigures:
     """A week under the core, with what it keeps for a loss."""
-    demand = waves(regions)
+    demand = waves(regions, hours)
     names = [f"region-{i}" for i in range(regions)]
     shares = [100 // regions + (i < 100 % regions) for i in range(regions)]
     spec = ModelSpec(
@@ -178,7 +180,7 @@ def followed(regions: int, standby: Standby) -> WeekFigures:
         Standby.NODES: "Leeward, warm nodes",
         Standby.NONE: "Leeward, no reserve",
     }
-    return WeekFigures(way[standby], regions, paid * GPUS / 60, 100 * survived / MINUTES, fleet.changes)
+    return WeekFigures(way[standby], regions, hours, paid * GPUS / 60, 100 * survived / MINUTES, fleet.changes)
 
 
 def _minutes(demand: list[list[float]]) -> Iterator[tuple[int, list[float]]]:

@@ -26,6 +26,7 @@ from leeward.core.verdict import Verdict
 from leeward.core.weights import water_fill
 
 NORMAL_UTILIZATION = Fraction(3, 4)
+HYSTERESIS = Fraction(11, 10)
 ZERO = Fraction(0)
 
 
@@ -102,20 +103,24 @@ def every_loss(spec: ModelSpec) -> dict[str, list[str]]:
 def wanted_sizes(
     spec: ModelSpec, regions: Mapping[str, RegionMemory], demand: Mapping[str, Fraction], now_ms: int
 ) -> dict[str, Sizes]:
-    """Sizes per region, within its bounds. Fewer only when all regions have been active, and the sizes unchanged,
-    for scale_down_after_ms."""
+    """Sizes per region, within its bounds.
+
+    Fewer only when all regions have been active, and the sizes unchanged, for scale_down_after_ms; and only as few as a
+    tenth more demand would need, so that noise orders nothing back and forth.
+    """
     base, whole = _needed(spec, regions, demand)
+    kept, kept_whole = _needed(spec, regions, {entry: rate * HYSTERESIS for entry, rate in demand.items()})
     calm_since = max((max(m.phase_since_ms, m.replicas_at_ms) for m in regions.values()), default=now_ms)
     calm = now_ms - calm_since >= spec.capacity.scale_down_after_ms
     may_shrink = calm and all(m.phase is Phase.ACTIVE for m in regions.values())
     sizes = {}
     for region in spec.regions:
-        past = regions[region.name]
-        replicas, nodes = base[region.name], whole[region.name]
-        if not may_shrink:
-            replicas, nodes = max(replicas, past.replicas), max(nodes, past.replicas + past.standby)
-        replicas = _bounded(region, replicas)
-        sizes[region.name] = Sizes(replicas, max(0, _bounded(region, nodes) - replicas))
+        name, past = region.name, regions[region.name]
+        running, there = past.replicas, past.replicas + past.standby
+        if may_shrink:
+            running, there = min(running, kept[name]), min(there, kept_whole[name])
+        replicas = _bounded(region, max(base[name], running))
+        sizes[name] = Sizes(replicas, max(0, _bounded(region, max(whole[name], there)) - replicas))
     return sizes
 
 

@@ -113,11 +113,17 @@ def test_a_domain_that_is_lost_as_one_takes_more() -> None:
 
 
 def test_survivors_are_raised_to_carry_the_demand_and_stay_up_a_while() -> None:
-    raised = wanted_sizes(SPEC, fleet(a=DOWN), evenly(27), 0)
-    assert {n: s.replicas for n, s in raised.items()} == {"a": 4, "b": 5, "c": 5}  # 27/0.75 by two
+    raised = wanted_sizes(SPEC, fleet(a=DOWN), evenly(25), 0)
+    assert {n: s.replicas for n, s in raised.items()} == {"a": 4, "b": 5, "c": 5}  # 25/0.75 by two
     up = {n: replace(WELL, replicas=raised[n].replicas, phase_since_ms=1_000) for n in "abc"}
-    assert replicas(SPEC, up, evenly(27), 900_999)["b"] == 5
-    assert replicas(SPEC, up, evenly(27), 901_000)["b"] == 4
+    assert replicas(SPEC, up, evenly(25), 900_999)["b"] == 5
+    assert replicas(SPEC, up, evenly(25), 901_000)["b"] == 4
+
+
+def test_noise_orders_nothing_back_and_forth() -> None:
+    calm = {n: replace(WELL, replicas=5) for n in "abc"}
+    assert replicas(SPEC, calm, evenly(28), 900_000)["b"] == 5  # four suffice, and a tenth more needs five
+    assert replicas(SPEC, calm, evenly(26), 900_000)["b"] == 4
 
 
 def test_warm_nodes_become_replicas_and_stay_until_it_is_calm() -> None:
