@@ -88,8 +88,8 @@ def markdown(found: dict[str, Any]) -> str:
         "\n\n".join(
             (
                 f"Figures of sizing of {found['date']}: {found['machine']}",
-                "A week of daily waves: GPU-hours, also against equal regions, and the minutes in which the others would "
-                "have carried the demand of that moment without the largest region:\n\n"
+                "A week of daily waves: GPU-hours, also against equal regions, and the minutes in which the others "
+                "would have carried the demand of that moment without the largest region:\n\n"
                 + table(["regions", "way", "GPU-hours", "of N+1", "survived, % of minutes", "orders"], weeks),
                 "The cheapest placement (`leeward plan-capacity`), the two it is compared with included:\n\n"
                 + table(
