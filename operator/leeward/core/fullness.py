@@ -6,7 +6,8 @@ what enters at each gateway, by the weights in force; it tells of a surge before
 with less is *clogged*: it is what is slow that fills it, and only its users' slowness is excused, since that is what a
 queue always looks like.
 
-A rate is counted over a window, so it tells of a surge late. A region that has just become full is *filling*, and
+A rate that comes late misses the end of its window, and reads low: it counts for what it could see. And a rate is
+counted over a window, so it tells of a surge late. A region that has just become full is *filling*, and
 excused like a busy one, as long as it would be busy if all that was counted had come since it is full.
 
 The excuse lasts as long as windows tell of that time, and longer while nobody can tell how full the region is.
@@ -20,9 +21,10 @@ from fractions import Fraction
 from leeward.core.kinds import FALL_MARGIN_MS, Kind, Level, Opinion, Rules, fresh, sound_ready
 from leeward.core.memory import Memory, RegionMemory
 from leeward.core.snapshot import LoadReading, Matrix, RegionReadings
-from leeward.core.spec import ModelSpec
+from leeward.core.spec import ModelSpec, RegionSpec
 
 BUSY_SHARE = Fraction(3, 4)  # of what was declared
+SCRAPES = 6  # in the shortest window, at least
 BUSY_UNSEEN_MS = 300_000  # a region that was busy is taken for busy so long, if its load is unknown since
 
 
@@ -49,29 +51,43 @@ def fullness(
     spec: ModelSpec, readings: Mapping[str, RegionReadings], memory: Memory, rules: Rules, now_ms: int
 ) -> dict[str, Fullness]:
     """How full each region is."""
-    since = {name: memory.region(name).full_since_ms for name in readings}
-    return {
-        name: _fullness(spec, name, readings, memory.weights, rules, 0 if began is None else now_ms - began)
-        for name, began in since.items()
-    }
+    return {r.name: _fullness(spec, r, readings, memory, rules, now_ms) for r in spec.regions}
 
 
 def _fullness(
-    spec: ModelSpec, name: str, readings: Mapping[str, RegionReadings], weights: Matrix, rules: Rules, full_ms: int
+    spec: ModelSpec,
+    region: RegionSpec,
+    readings: Mapping[str, RegionReadings],
+    memory: Memory,
+    rules: Rules,
+    now_ms: int,
 ) -> Fullness:
-    read = readings[name]
-    replicas = read.ready.ready if read.ready is not None and sound_ready(read.ready, rules) else 0
+    name, past = region.name, memory.region(region.name)
+    read, replicas = readings[name], _replicas(region, readings[name], past, rules)
+    full_ms = 0 if past.full_since_ms is None else now_ms - past.full_since_ms
     if read.load is None or not fresh(read.load.age_ms, rules.stale_scrape_ms):
         return Fullness.UNKNOWN
     if not saturated(read.load, replicas * spec.capacity.concurrency_per_replica):
         return Fullness.NO
     busy = BUSY_SHARE * replicas * spec.capacity.requests_per_second_per_replica
-    load = max(read.load.requests_per_second, _sent(name, readings, weights))
-    if 0 < busy <= load:
+    load = max(read.load.requests_per_second, _sent(name, readings, memory.weights))
+    window_ms = rules.shortest_window_ms
+    if 0 < busy and busy * (window_ms - _missed_ms(read.load.age_ms, window_ms)) <= load * window_ms:
         return Fullness.BUSY
-    counted_ms = rules.shortest_window_ms
-    filling = full_ms < counted_ms and busy * full_ms <= load * counted_ms
+    filling = full_ms < window_ms and busy * full_ms <= load * window_ms
     return Fullness.FILLING if filling else Fullness.CLOGGED
+
+
+def _missed_ms(age_ms: int, window_ms: int) -> int:
+    """How much of the window a rate of this age does not cover. Up to a scrape (a sixth, or less) is made up for."""
+    return max(0, min(age_ms, window_ms) - window_ms // SCRAPES)
+
+
+def _replicas(region: RegionSpec, read: RegionReadings, past: RegionMemory, rules: Rules) -> int:
+    """Ready ones. Without an answer of the API server: as last known, or as many as there must be at least."""
+    if read.ready is not None and sound_ready(read.ready, rules):
+        return read.ready.ready
+    return region.replicas_min if past.ready_known is None else past.ready_known
 
 
 def saturated(load: LoadReading, concurrency: int) -> bool:

@@ -65,9 +65,13 @@ def _cooled(s: Situation, region: RegionMemory) -> RegionMemory:
 
 
 def _has_failed(s: Situation, name: str) -> bool:
-    """Failed, and by the votes of now: what a guard has held does not fall after it has come right by itself."""
+    """Failed, and by the votes of now: what a guard has held does not fall after it has come right by itself.
+
+    Two of three do not do when the newest is the one that is better: the guard may let go in just that tick.
+    """
     region = s.memory.region(name)
-    still = s.assessments[name].definitive or region.votes.count(Verdict.FAILED) >= MAJORITY
+    voted = region.votes[-1:] == (Verdict.FAILED,) and region.votes.count(Verdict.FAILED) >= MAJORITY
+    still = s.assessments[name].definitive or voted
     return region.verdict is Verdict.FAILED and still and region.phase is not Phase.DRAINED
 
 

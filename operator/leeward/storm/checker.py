@@ -8,16 +8,13 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from leeward.storm.clusters import Clusters, Landed
+from leeward.storm.exposure import HOUR_MS, SETTLED_MS, Exposure
 from leeward.storm.liveness import shares_wanted
 from leeward.storm.scenario import Scenario
-from leeward.storm.trace import Decided, Violation
+from leeward.storm.trace import OUT, Decided, Violation
 from leeward.storm.truth import Truth
 from leeward.storm.world import World
 
-HOUR_MS = 3_600_000
-CUT_BOUND_MS = 4_500  # three seconds of evidence, the question before it, the tick
-CRASH_SEEN_MS = 3_500  # until the API server and a probe show it; two ticks come on top
-OUT = frozenset({"drained", "draining"})
 OVERLOAD = 1.03
 ROOM = 0.8
 OVERLOAD_MS = 120_000
@@ -25,7 +22,6 @@ LOOKBACK_MS = 150_000  # how long an illness may show in what is decided about o
 LOOKBACK_QUIET_MS = 960_000  # few requests: windows reach back a quarter of an hour
 MANY_PER_SECOND = 1.0  # at one sensor: 20 samples within the shortest window
 LIE_MS = 60_000
-SETTLED_MS = 45_000
 
 
 class Checker:
@@ -35,19 +31,19 @@ class Checker:
         self.scenario, self.world, self.clusters = scenario, world, clusters
         self.names = [region.name for region in scenario.fleet.regions]
         self.truth = Truth(world)
+        self.exposure = Exposure(scenario, world, self.truth, self.names)
         self.violations: list[Violation] = []
         self.falls: deque[int] = deque()
         self.last: Decided | None = None
         self._newest = [(0, -1)] * world.size  # (term, decided) of the newest accepted write per entry
         self._closed = [False] * world.size  # unreachable since its last write: it may have steps to make up for
         self._since_start = 0  # decisions since the operator last started
-        self._blind_ms = [0] * world.size  # until when nobody could tell that a region is gone
         self._over_since: list[int | None] = [None] * world.size
         self._told: set[tuple[str, int]] = set()
 
-    def watch(self, decided: Sequence[Decided], landed: Sequence[Landed], able_ms: int | None) -> None:
-        """One step: what was decided and what landed since the last one, and since when the operator is able."""
-        self.truth.look()
+    def watch(self, decided: Sequence[Decided], landed: Sequence[Landed], able_ms: int | None, home: int = 0) -> None:
+        """One step: what was decided and what landed since the last one; since when the operator is able, and where."""
+        self.truth.look(home)
         self._closed = [was or ms is None for was, ms in zip(self._closed, self.truth.open_ms, strict=True)]
         for each in decided:
             self._decision(each)
@@ -135,30 +131,41 @@ class Checker:
         most = self.scenario.fleet.max_step + freed
         return f"entry {self.names[entry]} moves {gained} points, {most} may" if gained > most else None
 
-    def _loads(self, rows: Sequence[Sequence[int] | None]) -> list[float]:
+    def _loads(self, rows: Sequence[Sequence[int] | None], demand: Sequence[float] | None = None) -> list[float]:
+        demand = self.world.demand if demand is None else demand
         loads = [0.0] * self.world.size
         for entry, row in enumerate(rows):
             if row is not None and not self.world.sky.cut[entry]:
                 for region, weight in enumerate(row):
-                    loads[region] += self.world.demand[entry] * weight / 100
+                    loads[region] += demand[entry] * weight / 100
         return loads
 
-    def _roomy(self, region: int, loads: list[float], phases: Sequence[str]) -> str | None:
-        """Another region that is well, in traffic, and has room while this one has none."""
-        capacity = self.world.capacity(region)
+    def _roomy(self, region: int, rows: Sequence[Sequence[int] | None], phases: Sequence[str]) -> str | None:
+        """Another region that is well, in traffic, and has room while this one has none.
+
+        Room for what enters now, and for what entered within the minutes that Leeward plans for. Well for so long that
+        no window tells of its illness, and that it is not kept failed until it has been clean.
+        """
+        capacity, planned = self.world.capacity(region), self._loads(rows, self.truth.highest_demand())
+        loads = self._loads(rows)
         slack = len(loads) * sum(self.world.demand) / 100  # whole percent
         if loads[region] <= OVERLOAD * capacity + slack:
             return None
         for other, load in enumerate(loads):
-            well = self.truth.well_ms[other]
-            if other == region or well is None or self.world.now_ms - well < SETTLED_MS or phases[other] != "active":
+            if other == region or not self._settled(other) or phases[other] != "active":
                 continue
-            if load + slack < ROOM * self.world.capacity(other):
+            if max(load, planned[other]) + slack < ROOM * self.world.capacity(other):
                 return (
                     f"{self.names[region]} gets {loads[region]:.1f} of {capacity:.0f} requests/s, "
                     f"while {self.names[other]} has {load:.1f} of {self.world.capacity(other):.0f}"
                 )
         return None
+
+    def _settled(self, region: int) -> bool:
+        """Well, and counted as well."""
+        now, well = self.world.now_ms, self.truth.well_ms[region]
+        ill_for = self._lookback_ms(region) + self.scenario.fleet.clean_after_failed_ms
+        return well is not None and now - well >= SETTLED_MS and now - self.truth.ill_until_ms[region] > ill_for
 
     def _clear(self, settled_ms: int | None = None) -> bool:
         """Leeward can know demand and capacity: rates that miss a part of their window read low."""
@@ -173,7 +180,7 @@ class Checker:
         if not self._clear() or self._since_start < 4 or self.truth.gone_ms[region] is not None:
             return None  # what is gone has a rule of its own
         old, loads = self._loads(before.rows), self._loads(new.rows)
-        return self._roomy(region, loads, new.phases) if loads[region] > old[region] + 0.01 else None
+        return self._roomy(region, new.rows, new.phases) if loads[region] > old[region] + 0.01 else None
 
     def _overloaded(self, region: int, able_ms: int | None) -> str | None:
         now = self.world.now_ms
@@ -181,7 +188,7 @@ class Checker:
         if self.last is None or able_ms is None or not self._clear() or others_ill:
             self._over_since[region] = None
             return None
-        found = self._roomy(region, self._loads(self.world.rows), self.last.phases)
+        found = self._roomy(region, self.world.rows, self.last.phases)
         if found is None:
             self._over_since[region] = None
             return None
@@ -195,45 +202,7 @@ class Checker:
             yield self.world.now_ms - until < LOOKBACK_MS, phase
 
     def _exposed(self, region: int, able_ms: int | None) -> str | None:
-        gone, now = self.truth.gone_ms[region], self.world.now_ms
-        fleet = self.scenario.fleet
-        if gone is None or able_ms is None or self.last is None or self.world.sky.frozen or self._asks_a_person(now):
-            return None
-        helpers = [ms for r, ms in enumerate(self.truth.well_ms) if r != region and ms is not None and self._active(r)]
-        if not helpers or self.world.sky.reach_blips or 2 * sum(self.world.sky.cut) >= self.world.size:
-            self._blind_ms[region] = now
-            return None  # the operator suspects itself, and is right to
-        cut = self.world.sky.cut[region]
-        if not cut and self.world.sky.api_dead[region]:
-            self._blind_ms[region] = now
-            return None  # nobody can tell that no replica is ready
-        bound = CUT_BOUND_MS if cut else CRASH_SEEN_MS + 2 * fleet.interval_ms
-        bound += self.world.weather.write_ms + self.world.weather.force_ms
-        learned = able_ms + 4 * fleet.interval_ms if able_ms > 0 else 0
-        start = max(gone, learned, min(helpers) + SETTLED_MS, self.truth.frozen_until_ms, self._cooled(now))
-        start = max(start, self._blind_ms[region])
-        for entry, row in enumerate(self.world.rows):
-            opened = self.truth.open_ms[entry]
-            if row is None or row[region] == 0 or opened is None:
-                continue
-            waited = now - max(start, opened + fleet.interval_ms) - self.world.sky.api_slow_ms[entry]
-            if waited > bound:
-                return f"{self.names[region]} is gone and entry {self.names[entry]} still sends it {row[region]} %"
-        return None
-
-    def _active(self, region: int) -> bool:
-        return self.last is not None and self.last.phases[region] == "active"
-
-    def _recent_falls(self, now: int) -> list[int]:
-        return [ms for ms in self.falls if now - ms < HOUR_MS]
-
-    def _asks_a_person(self, now: int) -> bool:
-        return len(self._recent_falls(now)) >= self.scenario.fleet.failovers_per_hour
-
-    def _cooled(self, now: int) -> int:
-        """The second outage of an hour passes at once; a third one waits for the cooldown."""
-        falls = self._recent_falls(now)
-        return falls[-1] + self.scenario.fleet.cooldown_ms if len(falls) >= 2 else 0
+        return self.exposure.sentence(region, able_ms, self.last.phases if self.last else None, self.falls)
 
     def _stale(self, landed: Landed) -> str | None:
         write, newest = landed.write, self._newest[landed.write.entry]

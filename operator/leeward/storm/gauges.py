@@ -57,13 +57,18 @@ class Series:
 
 @dataclass(slots=True)
 class Prometheus:
-    """One region's. `entries` is what its entry saw of each serving region; `load` is (running, waiting)."""
+    """One region's. `entries` is what its entry saw of each serving region; `load` is (running, waiting), by engine scrapes."""
 
     entries: list[Series]
     entered: Series = field(default_factory=Series)
     engine: Series = field(default_factory=Series)
     latency: Series = field(default_factory=Series)
-    load: tuple[int, int] = (0, 0)
+    load: list[tuple[int, int]] = field(default_factory=list)
+
+    def load_at(self, newest_ms: int) -> tuple[int, int]:
+        """By the newest sample that can be seen."""
+        last = bisect_right(self.engine.times, newest_ms) - 1
+        return self.load[last] if last >= 0 else (0, 0)
 
 
 class Gauges:
@@ -100,7 +105,7 @@ class Gauges:
         if engines.ready:
             kept.engine.add(now, engines.bad, engines.total)
             kept.latency.add(now, engines.slow, engines.first_tokens)
-            kept.load = engines.running, int(engines.queue)
+            kept.load.append((engines.running, int(engines.queue)))
 
 
 @dataclass(slots=True)

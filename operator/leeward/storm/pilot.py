@@ -61,6 +61,7 @@ class Pilot:
         self._next_ms = 0
         self._lasting = 0
         self._alarm_until_ms = 0
+        self._orders: tuple[bool, frozenset[int]] = False, frozenset()
 
     def next_ms(self) -> int:
         """When to look again."""
@@ -86,6 +87,8 @@ class Pilot:
             self._alarm_until_ms = now + DEFINITIVE_MS + 2 * REACH_MS
         lasting = self.sight.reach.lasting(DEFINITIVE_MS, now)
         alarm, self._lasting = changed or lasting > self._lasting, lasting
+        orders = self.world.sky.frozen, self.world.sky.evacuated
+        alarm, self._orders = alarm or orders != self._orders, orders  # a person's order wakes the operator
         if now >= self._next_ms or alarm:
             self._tick()
         else:
@@ -152,24 +155,27 @@ class Pilot:
         self._held, self.standing.paused_ms, self.standing.replaced = [], None, False
 
     def _watch_home(self) -> None:
-        """An operator whose region is cut off loses its lease to one elsewhere."""
-        now, cut = self.world.now_ms, self.world.sky.cut
-        if not cut[self.home]:
+        """An operator whose region reaches no majority loses its lease to one elsewhere that does."""
+        now, rulers = self.world.now_ms, [r for r in range(self.world.size) if self._reaches_majority(r)]
+        if not self.world.sky.cut[self.home] and (self.home in rulers or not rulers):
             if self.standing.cut_ms is not None:
                 self.standing.cut_ms, self.standing.able_ms = None, now
             return
         if self.standing.cut_ms is None:
             self.standing.cut_ms, self.standing.able_ms = now, None
-        others = [region for region in range(self.world.size) if not cut[region]]
-        if now - self.standing.cut_ms >= LEASE_MS and 2 * len(others) > self.world.size:
+        if now - self.standing.cut_ms >= LEASE_MS and rulers:
             self.standing.cut_ms = None
-            self._replace(others[0])
+            self._replace(rulers[0])
+
+    def _reaches_majority(self, region: int) -> bool:
+        size = self.world.size
+        return 2 * sum(self.world.sky.linked(region, other) for other in range(size)) > size
 
     def _tick(self, hold: bool = False) -> None:
         world, now = self.world, self.world.now_ms
         self.sight.look()
-        shown = list(self.clusters.rows)
-        snapshot = self.sight.snapshot(shown, START_MS)
+        snapshot = self.sight.snapshot(list(self.clusters.rows), START_MS)
+        shown = [r if answers else None for r, answers in zip(self.clusters.rows, self.sight.api_answers, strict=True)]
         spec = self.frozen_spec if world.sky.frozen else self.spec
         plan = decide(spec, snapshot, self.memory, START_MS + now)
         self.plan, self.memory = plan, plan.memory

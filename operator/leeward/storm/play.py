@@ -98,7 +98,7 @@ def play(scenario: Scenario, keep: bool = False) -> Outcome:
         if pilot.sight is not started:
             started = pilot.sight
             checker.restarted()
-        checker.watch(decided, storm.clusters.landed, pilot.standing.able_ms)
+        checker.watch(decided, storm.clusters.landed, pilot.standing.able_ms, pilot.home)
         storm.clusters.landed.clear()
         for each in decided:
             liveness.watch(each)

@@ -127,7 +127,7 @@ class Sight:
             entries,
             self._counts("engine", kept.engine, newest),
             self._counts("engine", kept.latency, newest),
-            None if age is None else LoadReading(_fraction(rate or 0.0), *kept.load, age),
+            None if age is None else LoadReading(_fraction(rate or 0.0), *kept.load_at(newest), age),
             None if entered is None else _fraction(entered),
         )
 

@@ -111,7 +111,8 @@ def _add_to_region(sky: Sky, fault: Fault, region: int) -> None:
         values = getattr(sky, _LARGEST[kind])
         values[region] = max(values[region], fault.size)
     elif kind in _MILLISECONDS:
-        getattr(sky, _MILLISECONDS[kind])[region] = int(fault.size * 1000)
+        late = getattr(sky, _MILLISECONDS[kind])
+        late[region] = max(late[region], int(fault.size * 1000))
     elif kind is K.SURGE:
         sky.surge[region] *= fault.size
 

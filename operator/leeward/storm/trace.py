@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 
+OUT = frozenset({"drained", "draining"})
+"""Phases that are out of traffic."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """One decision. Regions go by index; `rows` is what is in force after it, `shown` what the clusters held."""
+    """One decision. Regions go by index; `rows` is what is in force after it, `shown` what could be read
+    of the clusters."""
 
     at_ms: int
     write: bool

@@ -8,9 +8,9 @@ from leeward.core.fullness import Fullness, excuse, fullness, remember_fullness,
 from leeward.core.kinds import Kind, Level, Opinion, Rules
 from leeward.core.memory import Memory, RegionMemory
 from leeward.core.snapshot import LoadReading, Matrix, ReadyReading, RegionReadings
-from leeward.core.spec import ModelSpec
+from leeward.core.spec import ModelSpec, RegionSpec
 
-SPEC = ModelSpec("x", (), scrape_interval_ms=15_000)
+SPEC = ModelSpec("x", (RegionSpec("a", 50, 2, 8), RegionSpec("b", 50, 2, 8)), scrape_interval_ms=15_000)
 RULES = Rules.of(SPEC)
 ALL_HOME: Matrix = (("a", (("a", 100), ("b", 0))), ("b", (("a", 0), ("b", 100))))
 HALF: Matrix = (("a", (("a", 50), ("b", 50))), ("b", (("a", 0), ("b", 100))))
@@ -106,3 +106,20 @@ def test_a_queue_alone_is_never_bad() -> None:
 
 def test_nothing_is_excused_beside_errors() -> None:
     assert excuse((*SLOW, ERRORS), Fullness.BUSY, RegionMemory(), 0, RULES) == (*SLOW, ERRORS)
+
+
+@pytest.mark.parametrize(
+    ("ready", "known", "running", "expected"),
+    [
+        (None, None, 120, Fullness.BUSY),  # nothing is known: as many as there must be
+        (ReadyReading(8, 8, 60_000), 4, 240, Fullness.BUSY),
+        (ReadyReading(8, 8, 60_000), 4, 120, Fullness.NO),
+        (ReadyReading(0, 2, 0), 2, 120, Fullness.NO),
+    ],
+)
+def test_an_api_server_that_does_not_answer_empties_no_region(
+    ready: ReadyReading | None, known: int | None, running: int, expected: Fullness
+) -> None:
+    a = RegionReadings("a", ready=ready, load=LoadReading(Fraction(12), running, 3, 0))
+    memory = Memory({"a": RegionMemory(full_since_ms=900_000, ready_known=known)}, ALL_HOME)
+    assert fullness(SPEC, {"a": a, "b": RegionReadings("b")}, memory, RULES, 1_000_000)["a"] is expected

@@ -143,6 +143,18 @@ def test_a_fall_that_was_held_does_not_come_after_the_region_is_well_again() -> 
     assert phases == {"active"}
 
 
+def test_what_a_guard_lets_go_in_the_tick_that_is_better_stays() -> None:
+    """Two of the last three votes are failed still, and the newest is not."""
+    sick, better = (gray("a"), well("b"), well("c")), tuple(map(well, "abc"))
+    known, weights, now = settled_fleet(ROOMY)
+    held = play(replace(ROOMY, frozen=True), known, weights, now, sick, sick)[-1]
+    assert held.memory.region("a").votes[-2:] == (Verdict.FAILED, Verdict.FAILED)
+    free = play(ROOMY, held.memory, weights, now + 2 * ROOMY.interval_ms, better)[-1]
+    assert phase_of(free, "a") == "active"
+    again = play(ROOMY, held.memory, weights, now + 2 * ROOMY.interval_ms, sick)[-1]
+    assert phase_of(again, "a") == "drained"
+
+
 def test_of_gray_failures_one_falls_a_tick() -> None:
     spec = replace(ROOMY, regions=(*ROOMY.regions, *(replace(r, name=f"{r.name}2") for r in ROOMY.regions)))
     names = spec.region_names
