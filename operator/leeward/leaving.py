@@ -63,6 +63,7 @@ class Leaving:
     def entries(self, model: ModelDeployment, key: ModelKey, memory: Memory) -> tuple[RegionEntry, ...]:
         """Lines of the spec for the regions that leave; what is owed or was paid has left."""
         owed = {region for region, keys in self.debts.owed.items() if key in keys}
+        owed |= {region for owner, region in self._paying if owner == key}
         for region in self._owed.get(key, set()) - owed:
             self._paid[key, region] = time.monotonic()
         self._owed[key] = owed
@@ -151,11 +152,14 @@ class Leaving:
         try:
             await self.debts.add(name, key)
             deadline = time.monotonic() + _PAY_SECONDS
-            while key in self.debts.owed.get(name, ()) and time.monotonic() < deadline:
+            while time.monotonic() < deadline:
                 member = self.members.found.get(name)
                 if member is None or name not in self.observer.answering([name]):
                     return
                 await self.debts.pay({name: member.cluster}, self.wants)
+                if key not in self.debts.owed.get(name, ()):
+                    self._paid[key, name] = time.monotonic()  # it may not have lasted for a tick
+                    return
                 await asyncio.sleep(_PAUSE_SECONDS)
         except PortError as error:
             log.warning("a region is left later", region=name, error=str(error), remedy=error.remedy)

@@ -72,7 +72,7 @@ def _fullness(
     busy = BUSY_SHARE * replicas * spec.capacity.requests_per_second_per_replica
     load = max(read.load.requests_per_second, _sent(name, readings, memory.weights))
     window_ms = rules.shortest_window_ms
-    if 0 < busy and busy * (window_ms - _missed_ms(read.load.age_ms, window_ms)) <= load * window_ms:
+    if busy > 0 and busy * (window_ms - _missed_ms(read.load.age_ms, window_ms)) <= load * window_ms:
         return Fullness.BUSY
     filling = full_ms < window_ms and busy * full_ms <= load * window_ms
     return Fullness.FILLING if filling else Fullness.CLOGGED

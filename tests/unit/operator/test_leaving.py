@@ -172,6 +172,9 @@ async def test_what_is_drained_is_owed_and_paid(monkeypatch: pytest.MonkeyPatch)
     await task
     assert paid == [("c",)]
     assert found._paying == {}
+    assert names(found, Memory(regions={"c": RegionMemory()}), "a", "b") == [], "also within one tick"
+    left = found.attend(KEY, (), spec, plan, snapshot)
+    assert [note.sentence for note in left] == ["c is left: nothing of the model is there any more"]
 
 
 async def test_a_region_that_does_not_answer_stays_owed(monkeypatch: pytest.MonkeyPatch) -> None:
