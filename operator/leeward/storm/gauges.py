@@ -57,7 +57,7 @@ class Series:
 
 @dataclass(slots=True)
 class Prometheus:
-    """One region's. `entries` is what its entry saw of each serving region; `load` is running and waiting, by scrapes."""
+    """One region's. `entries`: what its entry saw of each serving region; `load`: running and waiting, by scrapes."""
 
     entries: list[Series]
     entered: Series = field(default_factory=Series)
