@@ -28,7 +28,8 @@ def model(busy: int | None, capacity: str = "10", calm: str = "15m", patience: i
     body = copy.deepcopy(documents(MODEL_FILE)[0])
     for region in body["spec"]["regions"]:
         region["replicas"] = {"min": LEAST, "max": MOST}
-    body["spec"]["capacity"] |= {"requestsPerSecondPerReplica": capacity, "scaleDownAfter": calm}
+    body["spec"]["capacity"] |= {"requestsPerSecondPerReplica": capacity, "scaleDownAfter": calm, "learn": False}
+    body["spec"]["redundancy"] = {"standby": "None"}  # so that a loss has to be answered by an order
     body["spec"]["failback"] |= {"cleanAfterFailed": "10s", "steps": [50, 100]}
     if busy:
         target = {"type": "AverageValue", "averageValue": str(busy)}

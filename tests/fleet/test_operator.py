@@ -41,7 +41,7 @@ def test_every_region_gets_pods_on_gpu_nodes_and_routes(stage: Stage, run: Run) 
         }, name
         pool = run(cluster.find(NODE_POOL, labels=labels_of(*KEY)))[0]["metadata"]["name"]
         nodes = run(cluster.find(NODE, labels={"leeward.dev/pool": pool}))
-        assert sum(int(node["status"]["allocatable"]["nvidia.com/gpu"]) for node in nodes) == 6 * 8
+        assert sum(int(node["status"]["allocatable"]["nvidia.com/gpu"]) for node in nodes) >= 6 * 8
 
 
 async def _kinded(found: Awaitable[Any], kind: Kind) -> list[KubeObject]:
