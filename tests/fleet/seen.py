@@ -8,8 +8,8 @@ from leeward.adapters.objects import OWNED_KINDS, ROUTE, SCALED_OBJECT
 from leeward.adapters.routes import Names, read_row
 from leeward.ports import Ref
 from localfleet.bootstrap import documents
-from localfleet.demo.__main__ import users_load
 from localfleet.demo.stage import MODEL_FILE, Stage
+from localfleet.demo.users import users_load
 from localfleet.load.generator import Load
 
 KEY = ("models", "llama-70b")

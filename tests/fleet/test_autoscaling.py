@@ -15,8 +15,8 @@ from leeward.adapters.objects import AUTOSCALER, DEPLOYMENT
 from leeward.ports import KubeObject, Ref
 from localfleet import faults
 from localfleet.bootstrap import documents, wait_for
-from localfleet.demo.__main__ import users_load
 from localfleet.demo.stage import MODEL_FILE, MODELS, Operator, Stage
+from localfleet.demo.users import users_load
 
 RATE = 11.0  # requests per second, which are about 13 requests at a time in each of three regions
 LEAST, MOST = 2, 6

@@ -13,9 +13,9 @@ from seen import Run, everywhere, weights
 
 from localfleet import faults
 from localfleet.bootstrap import wait_for
-from localfleet.demo.__main__ import concurrency_limit, users_load
 from localfleet.demo.measure import Figures, Played, as_before, figures
 from localfleet.demo.stage import Operator, Stage
+from localfleet.demo.users import slots, users_load
 from localfleet.demo.watch import Watch
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("served")]
@@ -39,7 +39,7 @@ def test_regions_fail_at_random_and_users_hardly_notice(
     told = "\n".join(str(round_) for round_ in found)
     assert [round_ for round_ in found if round_.failed_percent > FAILED_PERCENT] == [], told
     assert [round_ for round_ in found if round_.wrong_shifts] == [], told
-    assert [round_ for round_ in found if round_.peak_survivor_active > concurrency_limit()] == [], told
+    assert [round_ for round_ in found if round_.peak_survivor_percent > 100] == [], told
     assert [round_ for round_ in found if round_.longest_refusal_seconds > REFUSED_SECONDS] == [], told
 
 
@@ -61,7 +61,7 @@ async def _storm(stage: Stage, operator: Operator, chance: random.Random) -> lis
             await wait_for("the way back", lambda: everywhere(stage, lambda row: as_before({"": row}, home)), 240)
             played = Played(number, how, region.name, True, began, fault, healed, time.time())
             told = [record for record in load.records if how != "hang" or record.entry != region.name]
-            found.append(figures(played, told, watch.samples, watch.sayings, concurrency_limit()))
+            found.append(figures(played, told, watch.samples, watch.sayings, slots()))
     finally:
         stop.set()
         for task in tasks:

@@ -21,10 +21,10 @@ from localfleet import cli, faults, layout, sandbox
 from localfleet.bench.ways import WAYS, Saved
 from localfleet.bootstrap import REPOSITORY
 from localfleet.demo import report
-from localfleet.demo.__main__ import concurrency_limit, users_load
 from localfleet.demo.measure import Figures, Played, figures
 from localfleet.demo.scenes import SCENES, Scene
 from localfleet.demo.stage import Operator, Stage
+from localfleet.demo.users import slots, users_load
 from localfleet.demo.watch import Watch
 from localfleet.layout import Fleet, RegionHost
 
@@ -119,7 +119,7 @@ class Bench:
         await faults.heal(region)
         await self._pause(5.0)
         played = Played(scene.number, scene.title, region.name, True, began, fault, healed, time.time())
-        return figures(played, self.load.records, self.watch.samples, self.watch.sayings, concurrency_limit())
+        return figures(played, self.load.records, self.watch.samples, self.watch.sayings, slots())
 
     async def _pause(self, seconds: float) -> None:
         await first_of(self.stop, seconds=seconds)

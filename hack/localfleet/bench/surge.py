@@ -30,8 +30,8 @@ from localfleet.bench.ways import KEY, Saved
 from localfleet.bench.ways import layout as fixed_weights
 from localfleet.bootstrap import REPOSITORY, documents, wait_for
 from localfleet.demo import report
-from localfleet.demo.__main__ import users_load
 from localfleet.demo.stage import MODEL_FILE, MODELS, Operator, Stage
+from localfleet.demo.users import users_load
 from localfleet.layout import Fleet
 from localfleet.load.records import Record
 

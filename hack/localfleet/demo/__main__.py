@@ -15,10 +15,9 @@ from localfleet.demo import report
 from localfleet.demo.play import Player, chosen_regions
 from localfleet.demo.scenes import SCENES
 from localfleet.demo.stage import MODEL_FILE, Operator, Stage
+from localfleet.demo.users import slots, users_load
 from localfleet.demo.watch import Watch
-from localfleet.layout import USERS_PORT, Fleet
-from localfleet.load.entries import Entry
-from localfleet.load.generator import Load, LoadSettings
+from localfleet.layout import Fleet
 
 console = Console(highlight=False)
 
@@ -61,20 +60,6 @@ def main(
     sys.exit(status)
 
 
-def users_load(fleet: Fleet, rate: float, seed: int, out: Path | None = None, seconds: float | None = None) -> Load:
-    """Requests per second through all entries, for so many seconds or until stopped."""
-    body = documents(MODEL_FILE)[0]["spec"]
-    entries = [Entry(region.name, region.address, USERS_PORT) for region in fleet.regions]
-    return Load(
-        LoadSettings(entries, body["traffic"]["hostnames"][0], body["model"]["name"], rate, seconds, seed=seed), out
-    )
-
-
-def concurrency_limit() -> int:
-    spec = documents(MODEL_FILE)[0]["spec"]
-    return int(spec["capacity"]["concurrencyPerReplica"]) * int(spec["regions"][0]["replicas"]["min"])
-
-
 async def _inside(fleet: Fleet, numbers: tuple[int, ...], rate: float, out: Path, seed: int) -> None:
     out.mkdir(parents=True, exist_ok=True)
     stop = asyncio.Event()
@@ -94,7 +79,7 @@ async def _inside(fleet: Fleet, numbers: tuple[int, ...], rate: float, out: Path
         console.print("18 replicas on GPU nodes that Karpenter ordered are ready; sending load to all three entries")
         tasks = [asyncio.create_task(load.run(stop)), asyncio.create_task(watch.run(stop))]
         await asyncio.sleep(20)
-        player = Player(stage, watch, load, concurrency_limit(), console, stop)
+        player = Player(stage, watch, load, slots(), console, stop)
         with contextlib.suppress(asyncio.CancelledError):
             for scene, region in chosen_regions(
                 stage, [each for each in SCENES if not numbers or each.number in numbers]
@@ -108,7 +93,7 @@ async def _inside(fleet: Fleet, numbers: tuple[int, ...], rate: float, out: Path
             load.records,
             watch.samples,
             watch.sayings,
-            concurrency_limit(),
+            slots(),
             settings,
         )
         console.print(report.table(player.results))

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from leeward.core.writing import DEAD_BAND
-from localfleet.demo.watch import Sample, Saying
+from localfleet.demo.watch import Sample, Saying, Slots
 from localfleet.load.records import Record
 
 
@@ -46,6 +46,7 @@ class Figures:
     longest_refusal_seconds: float
     peak_survivor_percent: float
     peak_survivor_active: int
+    ready_seconds: float | None
     failback_seconds: float | None
     wrong_shifts: int
     weight_changes: int
@@ -56,17 +57,17 @@ def figures(
     records: Sequence[Record],
     samples: Sequence[Sample],
     sayings: Sequence[Saying],
-    limit: int,
+    slots: Slots,
     minute: float = 60.0,
 ) -> Figures:
-    """One scene's figures; `limit` is what a serve listener admits at once."""
+    """One scene's figures; `slots` are what a serve listener admits at once."""
     ended = min(played.fault + minute, played.healed)
     after = [record for record in records if played.fault <= record.t < ended]
     flying = [record for record in records if record.t < played.fault < record.t + record.total]
     inside = [sample for sample in samples if played.began <= sample.t <= played.ended]
     failed = sum(record.failed for record in after)
     active = [
-        count
+        (count, 100 * count / slots.of(sample, name))
         for sample in inside
         if played.fault <= sample.t < played.healed
         for name, count in sample.active.items()
@@ -86,8 +87,9 @@ def figures(
         in_flight_at_fault=len(flying),
         in_flight_lost=sum(record.failed for record in flying),
         longest_refusal_seconds=_longest_refusal(after),
-        peak_survivor_percent=round(100 * max(active, default=0) / limit, 1),
-        peak_survivor_active=max(active, default=0),
+        peak_survivor_percent=round(max((share for _, share in active), default=0.0), 1),
+        peak_survivor_active=max((count for count, _ in active), default=0),
+        ready_seconds=_grown(played, inside),
         failback_seconds=_failback(played, inside),
         wrong_shifts=_wrong_shifts(played, inside),
         weight_changes=_changes(inside),
@@ -120,6 +122,16 @@ def _drained(played: Played, samples: Sequence[Sample]) -> float | None:
         if played.fault <= sample.t < played.healed and rows and all(row.get(played.region) == 0 for row in rows):
             return _since(sample.t, played.fault)
     return None
+
+
+def _grown(played: Played, samples: Sequence[Sample]) -> float | None:
+    """Until all replicas are ready that were ordered elsewhere during the fault; None: none were, or too late."""
+    before = next((sample.wanted for sample in reversed(samples) if sample.t < played.fault), {})
+    during = [sample for sample in samples if played.fault <= sample.t < played.healed]
+    most = {name: max((each.wanted.get(name, 0) for each in during), default=0) for name in before}
+    grown = {name: count for name, count in most.items() if name != played.region and count > before[name]}
+    done = (each.t for each in during if all(each.ready.get(name, 0) >= count for name, count in grown.items()))
+    return _since(next(done, None), played.fault) if grown else None
 
 
 def as_before(rows: Mapping[str, Mapping[str, int]], before: Mapping[str, Mapping[str, int]]) -> bool:

@@ -13,10 +13,13 @@ from localfleet import faults
 from localfleet.demo.measure import Figures, Played, as_before, figures
 from localfleet.demo.scenes import Scene
 from localfleet.demo.stage import Stage
-from localfleet.demo.watch import Watch
+from localfleet.demo.users import users_load
+from localfleet.demo.watch import Slots, Watch
 from localfleet.layout import RegionHost
 from localfleet.load.generator import Load
 
+CALM_SECONDS, KNOWN_SECONDS = 8.0, 40.0
+"""Before a fault: a look at the calm, and until further users are known to Leeward."""
 _COLOURS = {"VerdictChanged": "yellow", "WeightsChanged": "cyan", "PhaseChanged": "green"}
 
 
@@ -27,7 +30,7 @@ class Player:
     stage: Stage
     watch: Watch
     load: Load
-    limit: int
+    slots: Slots
     console: Console
     stop: asyncio.Event
     played: list[Played] = field(default_factory=list)
@@ -38,7 +41,8 @@ class Player:
         """One scene: calm, fault, healing, and the way back."""
         self.console.rule(f"[bold]scene {scene.number}: {scene.title}[/] ({region.name})")
         began = time.time()
-        await self._tell_for(8.0)
+        more = self._more_users(scene)
+        await self._tell_for(CALM_SECONDS if more is None else KNOWN_SECONDS)
         fault = time.time()
         await scene.begin(region)
         self._say(f"[red]fault[/]: {scene.title}")
@@ -53,10 +57,22 @@ class Player:
         before = self._weights_before(fault)
         await self._await_return(before, failback_seconds if scene.shifts else 20.0)
         await self._drain_flights(fault)
+        if more is not None:
+            more.cancel()
+            await asyncio.gather(more, return_exceptions=True)
         record = Played(scene.number, scene.title, region.name, scene.shifts, began, fault, healed, time.time())
         self.played.append(record)
-        self.results.append(figures(record, self.load.records, self.watch.samples, self.watch.sayings, self.limit))
+        self.results.append(figures(record, self.load.records, self.watch.samples, self.watch.sayings, self.slots))
         self._summary(self.results[-1])
+
+    def _more_users(self, scene: Scene) -> "asyncio.Task[None] | None":
+        """Further users for as long as the scene lasts; their requests are counted with the others."""
+        if not scene.more_rate:
+            return None
+        self._say(f"{scene.more_rate:g} requests/s more come in")
+        load = users_load(self.stage.fleet, scene.more_rate, seed=100 + scene.number)
+        load.records = self.load.records
+        return asyncio.create_task(load.run(self.stop))
 
     def _weights_before(self, moment: float) -> dict[str, dict[str, int]]:
         return next(

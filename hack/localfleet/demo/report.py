@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from localfleet.demo.measure import Figures, Played
-from localfleet.demo.watch import Sample, Saying
+from localfleet.demo.watch import Sample, Saying, Slots
 from localfleet.load.records import Record
 
 _COLUMNS: tuple[tuple[str, str], ...] = (
@@ -25,6 +25,7 @@ _COLUMNS: tuple[tuple[str, str], ...] = (
     ("in_flight_lost", "in flight lost"),
     ("in_flight_at_fault", "in flight"),
     ("peak_survivor_percent", "peak of survivors, %"),
+    ("ready_seconds", "new replicas ready after, s"),
     ("failback_seconds", "back after, s"),
     ("wrong_shifts", "wrong shifts"),
 )
@@ -48,7 +49,7 @@ def write(
     records: Sequence[Record],
     samples: Sequence[Sample],
     sayings: Sequence[Saying],
-    limit: int,
+    slots: Slots,
     settings: dict[str, object],
 ) -> None:
     """All three files."""
@@ -66,7 +67,7 @@ def write(
         )
     )
     (folder / "report.md").write_text(_markdown(played, results, sayings, settings))
-    picture(folder / "timeline.png", played, records, samples, sayings, limit)
+    picture(folder / "timeline.png", played, records, samples, sayings, slots)
 
 
 def machine() -> dict[str, object]:
@@ -109,7 +110,7 @@ def picture(
     records: Sequence[Record],
     samples: Sequence[Sample],
     sayings: Sequence[Saying],
-    limit: int,
+    slots: Slots,
 ) -> None:
     """Weights, requests, first tokens and utilisation over time, with faults and decisions marked."""
     import matplotlib as mpl  # noqa: PLC0415 - takes half a second, and only the report needs it
@@ -120,23 +121,25 @@ def picture(
     if not samples:
         return
     origin = samples[0].t
-    figure, (weights, requests, first, busy) = plt.subplots(4, 1, sharex=True, figsize=(14, 10))
+    figure, axes = plt.subplots(5, 1, sharex=True, figsize=(14, 12))
+    weights, requests, first, busy, replicas = axes
     regions = sorted({name for sample in samples for row in sample.weights.values() for name in row})
     for name in regions:
         mean = [_mean([row[name] for entry, row in sample.weights.items() if name in row]) for sample in samples]
         weights.step([sample.t - origin for sample in samples], mean, where="post", label=name)
-        busy.plot(
-            [sample.t - origin for sample in samples],
-            [100 * sample.active[name] / limit if name in sample.active else float("nan") for sample in samples],
-            label=name,
-        )
+        shares = [
+            100 * sample.active[name] / slots.of(sample, name) if name in sample.active else float("nan")
+            for sample in samples
+        ]
+        busy.plot([sample.t - origin for sample in samples], shares, label=name)
     _requests(requests, first, records, origin)
     weights.set_ylabel("weight, %")
     busy.set_ylabel("in flight, % of limit")
     busy.axhline(100, color="grey", linewidth=0.8)
-    busy.set_xlabel("seconds")
+    _replicas(replicas, samples, regions, origin)
+    replicas.set_xlabel("seconds")
     weights.legend(loc="upper right", ncols=3)
-    _mark((weights, requests, first, busy), played, sayings, origin)
+    _mark(axes, played, sayings, origin)
     weights.set_ylim(-3, 103)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
@@ -185,6 +188,19 @@ def _requests(requests: Any, first: Any, records: Sequence[Record], origin: floa
     first.scatter([record.t - origin for record in shown], [record.ttft for record in shown], s=2, alpha=0.4)
     first.set_ylabel("first token, s")
     first.set_yscale("log")
+
+
+def _replicas(axes: Any, samples: Sequence[Sample], regions: Sequence[str], origin: float) -> None:
+    """Ready replicas, those that are wanted, and the nodes that are there for them."""
+    times = [sample.t - origin for sample in samples]
+    for number, name in enumerate(regions):
+        colour, nudge = f"C{number}", 0.06 * number  # so that lines do not cover each other
+        for key, style in (("ready", "-"), ("wanted", ":"), ("nodes", "--")):
+            values = [getattr(sample, key).get(name, float("nan")) + nudge for sample in samples]
+            told = key if not number else None
+            axes.step(times, values, where="post", color=colour, linestyle=style, linewidth=1, label=told)
+    axes.set_ylabel("replicas, nodes")
+    axes.legend(loc="upper right", ncols=3)
 
 
 def _mean(values: Sequence[int]) -> float:

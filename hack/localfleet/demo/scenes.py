@@ -18,6 +18,7 @@ class Scene:
     begin: Act
     shifts: bool = True
     fault_seconds: float = 60.0
+    more_rate: float = 0.0  # requests per second beyond the usual
 
 
 async def _blind(region: RegionHost) -> None:
@@ -34,5 +35,11 @@ SCENES: tuple[Scene, ...] = (
     Scene(4, "a region's time to the first token grows tenfold", lambda region: faults.degrade(region, {"slow": 10.0})),
     Scene(
         5, "a region's Prometheus dies, and its API server; nothing may move", _blind, shifts=False, fault_seconds=45.0
+    ),
+    Scene(
+        6,
+        "a region crashes while demand is high, and the others need new nodes",
+        lambda region: faults.kill(region, "models"),
+        more_rate=8.0,
     ),
 )

@@ -5,6 +5,7 @@ flight at each serve listener come from Envoy itself.
 """
 
 import asyncio
+import contextlib
 import re
 import time
 from dataclasses import dataclass, field
@@ -12,22 +13,41 @@ from datetime import datetime
 
 import aiohttp
 
-from leeward.adapters.objects import ROUTE
+from leeward.adapters.objects import DEPLOYMENT, MODEL_LABEL, NODE, ROUTE
+from leeward.adapters.pools.nodes import node_seen
 from leeward.adapters.routes import Names, read_row
 from leeward.ports import PortError, Ref
 from localfleet.demo.stage import Operator, Stage
 from localfleet.layout import ENVOY_STATS_PORT
 
+_COUNT_SECONDS = 1.0
 _ACTIVE = re.compile(r'^envoy_cluster_upstream_rq_active\{[^}]*-serve/rule/0"[^}]*\} (\d+)', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What was in force at one moment (wall clock, seconds). Entries out of reach are absent."""
+    """What was in force at one moment (wall clock, seconds). Entries and clusters out of reach are absent.
+
+    `ready` and `wanted` are replicas by region; `nodes` are those with accelerators that are Ready.
+    """
 
     t: float
     weights: dict[str, dict[str, int]]
     active: dict[str, int]
+    ready: dict[str, int] = field(default_factory=dict)
+    wanted: dict[str, int] = field(default_factory=dict)
+    nodes: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """How many requests at once a region's serve listener admits: so many for each of at least `least` replicas."""
+
+    per_replica: int
+    least: int
+
+    def of(self, sample: Sample, region: str) -> int:
+        return self.per_replica * max(self.least, sample.ready.get(region, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +69,10 @@ class Watch:
     model: tuple[str, str] = ("models", "llama-70b")
     samples: list[Sample] = field(default_factory=list)
     sayings: list[Saying] = field(default_factory=list)
+    _ready: dict[str, int] = field(default_factory=dict)
+    _wanted: dict[str, int] = field(default_factory=dict)
+    _nodes: dict[str, int] = field(default_factory=dict)
+    _counted: float = 0.0
 
     async def run(self, stop: asyncio.Event, interval: float = 0.25) -> None:
         timeout = aiohttp.ClientTimeout(total=0.4)
@@ -65,13 +89,28 @@ class Watch:
             asyncio.gather(*(self._row(name) for name in names)),
             asyncio.gather(*(self._active(session, name) for name in names)),
         )
+        if time.monotonic() - self._counted >= _COUNT_SECONDS:
+            self._counted = time.monotonic()
+            await asyncio.gather(*(self._count(name) for name in names))
         self.samples.append(
             Sample(
                 time.time(),
                 {name: row for name, row in zip(names, rows, strict=True) if row is not None},
                 {name: count for name, count in zip(names, active, strict=True) if count is not None},
+                *(dict(counts) for counts in (self._ready, self._wanted, self._nodes)),
             )
         )
+
+    async def _count(self, name: str) -> None:
+        """Replicas and nodes, less often: nodes are many. What cannot be read stays as it was."""
+        cluster = self.stage.clusters[name]
+        with contextlib.suppress(PortError, TimeoutError):
+            async with asyncio.timeout(0.4):
+                found = await cluster.read(Ref(DEPLOYMENT, *self.model))
+                nodes = await cluster.find(NODE, labels={MODEL_LABEL: self.model[1]})
+            self._ready[name] = ((found or {}).get("status") or {}).get("readyReplicas", 0)
+            self._wanted[name] = found["spec"]["replicas"] if found else 0
+            self._nodes[name] = sum(node_seen(body).ready for body in nodes)
 
     async def _row(self, name: str) -> dict[str, int] | None:
         try:

@@ -3,7 +3,7 @@
 import pytest
 
 from localfleet.demo.measure import Played, as_before, figures
-from localfleet.demo.watch import Sample, Saying
+from localfleet.demo.watch import Sample, Saying, Slots
 from localfleet.load.records import Record
 
 BEFORE = {"a": {"a": 50, "b": 50}, "b": {"a": 50, "b": 50}}
@@ -16,7 +16,7 @@ def record(t: float, good: bool = True, status: int = 200, total: float = 1.0) -
 
 
 def measured(records: list[Record], samples: list[Sample], sayings: list[Saying] | None = None):
-    return figures(PLAYED, records, samples, sayings or [], limit=100)
+    return figures(PLAYED, records, samples, sayings or [], Slots(100, 1))
 
 
 SAMPLES = [
@@ -84,3 +84,18 @@ def test_what_is_bad_until_the_healing_is_not_good_again() -> None:
 )
 def test_rows_are_as_before_up_to_what_is_no_reason_to_write(rows: dict[str, dict[str, int]], same: bool) -> None:
     assert as_before(rows, {"a": {"a": 34, "b": 66}}) is same
+
+
+def test_ordered_replicas_are_timed_until_all_are_ready() -> None:
+    def at(t: float, wanted: int, ready: int) -> Sample:
+        return Sample(t, BEFORE, {}, {"a": ready, "b": 0}, {"a": wanted, "b": 6})
+
+    grown = [at(9.0, 6, 6), at(14.0, 8, 6), at(20.0, 8, 7), at(31.0, 8, 8)]
+    assert measured([], grown).ready_seconds == 31.0 - PLAYED.fault
+    assert measured([], grown[:3]).ready_seconds is None
+    assert measured([], SAMPLES).ready_seconds is None
+
+
+def test_a_region_that_has_grown_admits_more() -> None:
+    grown = [Sample(14.0, DRAINED, {"a": 80}, {"a": 2}, {"a": 2})]
+    assert measured([], grown).peak_survivor_percent == 40.0
