@@ -21,6 +21,7 @@ from kubernetes.client.exceptions import ApiException
 from localfleet import gitops, tools
 
 ROOT = Path(__file__).resolve().parents[2]
+MEMBER = ROOT / "config/member.yaml"
 NAMESPACE, RELEASE, NAME = "chart-test", "chart-test", "chart-test-leeward"
 GROUP = "leeward.test"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -72,7 +73,17 @@ def namespace(connection: Any) -> Iterator[str]:
 
 
 @pytest.fixture
-def release(helm: Helm, namespace: str, crds: client.ApiextensionsV1Api) -> Iterator[str]:
+def no_class(connection: Any) -> Iterator[None]:
+    """A cluster without the PriorityClass that config/member.yaml has made in this one."""
+    scheduling = client.SchedulingV1Api(connection)
+    made = next(row for row in yaml.safe_load_all(MEMBER.read_text()) if row["kind"] == "PriorityClass")
+    scheduling.delete_priority_class(made["metadata"]["name"])
+    yield
+    scheduling.create_priority_class(made)
+
+
+@pytest.fixture
+def release(helm: Helm, namespace: str, no_class: None, crds: client.ApiextensionsV1Api) -> Iterator[str]:
     """The name for a release in it; what a test leaves of one, and of its CRDs, goes."""
     yield RELEASE
     helm("uninstall", RELEASE, "--ignore-not-found", "--wait")

@@ -375,7 +375,7 @@ weightsSummary: us-east1 50 eu-west4 50
 health: healthy
 regions:
 - {name: us-east1, verdict: healthy, phase: active, weight: 50, targetWeight: 50, capacity: "12.5",
-   utilization: 40, replicas: {ready: 3, desired: 3}, reason: every reading is good}
+   utilization: 40, replicas: {ready: 3, desired: 3, standby: 1}, reason: every reading is good}
 weights:
 - {entry: us-east1, serving: [{region: us-east1, percent: 100}]}
 memory: '{"epoch":1}'

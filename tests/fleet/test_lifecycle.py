@@ -67,7 +67,7 @@ def name(request: pytest.FixtureRequest) -> Iterator[str]:
 def test_a_second_fleet_runs_beside_this_one_and_goes_without_a_trace(name: str) -> None:
     came = tool(name, "up", "--region", "alone")
     assert came.returncode == 0, came.stdout + came.stderr
-    assert "10 running" in tool(name, "status").stdout
+    assert "11 running" in tool(name, "status").stdout
     again = tool(name, "up", "--region", "alone")
     assert again.returncode != 0
     assert f"hack/fleet --name {name} down" in again.stdout + again.stderr

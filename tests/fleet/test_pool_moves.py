@@ -39,9 +39,14 @@ def provider(pool_server: KubernetesCluster, case: str, change: Change | None = 
     return Provider(Registry(), {place.metadata.name: Member(place, pool_server)})
 
 
+def wanted(name: str, replicas: int) -> RegionPlan:
+    """The plan's line for a region that is well."""
+    return RegionPlan(name, Verdict.HEALTHY, "", Phase.ACTIVE, "", 100, 100, Fraction(1), None, replicas, True)
+
+
 def placed(run: Run, found: Provider, replicas: int = 0) -> Placement:
     name = next(iter(found.members))
-    placement: Placement = run(found.provide(MODEL, name, replicas))[0]
+    placement: Placement = run(found.provide(MODEL, wanted(name, replicas)))[0]
     return placement
 
 
@@ -155,7 +160,7 @@ def test_an_unknown_accelerator_is_told_and_nothing_is_written(pool_server: Kube
     document["spec"]["accelerator"]["type"] = "mystery"
     found = provider(pool_server, "machine-pool")
     name = next(iter(found.members))
-    placement, written = run(found.provide(ModelDeployment.read(document), name, 1))
+    placement, written = run(found.provide(ModelDeployment.read(document), wanted(name, 1)))
     assert placement.error.reason == "UnknownAccelerator"
     assert written == []
 
@@ -246,7 +251,7 @@ def ordered_pods(server: KubernetesCluster, run: Run, change: Change, replicas: 
     """The model's Deployment as `apply` would write it."""
     found = provider(server, "machine-pool", change)
     task: Any = SimpleNamespace(model=MODEL, members=found.members, registry=found.registry)
-    objects = run(apply._placed_pods(task, next(iter(found.members)), replicas, apply.Outcomes()))
+    objects = run(apply._placed_pods(task, wanted(next(iter(found.members)), replicas), apply.Outcomes()))
     deployed: KubeObject = next(body for body in objects if body["kind"] == "Deployment")
     return deployed
 

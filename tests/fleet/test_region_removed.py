@@ -18,7 +18,7 @@ from supply import (
     written,
 )
 
-from leeward.adapters.objects import BACKEND, DEPLOYMENT, OWNED_KINDS, labels_of
+from leeward.adapters.objects import BACKEND, DEPLOYMENT, labels_of
 from leeward.leaving import STREAMS_MS
 from leeward.ports import Kind, Ref
 from localfleet import faults
@@ -40,7 +40,7 @@ def supplied(
 async def left(stage: Stage) -> list[str]:
     """Kinds of the model's objects that ap-south1 still has."""
     cluster = stage.clusters[AP]
-    found = [(kind, await cluster.find(kind, labels=labels_of(*KEY))) for kind in OWNED_KINDS]
+    found = [(kind, await cluster.find(kind, labels=labels_of(*KEY))) for kind in OWNED]
     return [kind.kind for kind, rows in found if rows]
 
 
