@@ -24,6 +24,7 @@ OTHER = {
         "operator.allowExec": "{aws}",
         "crds.install": "false",
         "rbac.create": "false",
+        "priorityClass.create": "false",
         "rbac.secretNames": "{eu-west4-kubeconfig}",
         "serviceAccount.create": "false",
         "serviceAccount.name": "other",
@@ -48,7 +49,7 @@ OTHER = {
         "dashboard.enabled": "false",
         "dashboard.labels.a": "b",
     },
-    "leeward-member": {"serviceAccount.name": "other", "token.create": "true"},
+    "leeward-member": {"serviceAccount.name": "other", "priorityClass.create": "false", "token.create": "true"},
 }
 ALL_ON = {"leeward": EVERYTHING, "leeward-member": ()}
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from seen import KEY, Run
+from seen import KEY, OWNED, Run
 from supply import (
     AP,
     EU,
