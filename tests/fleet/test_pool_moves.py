@@ -70,7 +70,7 @@ def deployment(pool_server: KubernetesCluster, run: Run) -> None:
 
 
 def test_a_move_keeps_the_old_pool_until_its_pods_are_gone(pool_server: KubernetesCluster, run: Run) -> None:
-    labels = {"leeward.dev/model": MODEL.metadata.name}
+    labels = {"leeward.dev/model": MODEL.metadata.name, "app.kubernetes.io/component": "model-server"}
     deployment(pool_server, run)
     before = placed(run, provider(pool_server, "machine-pool"))
     old = before.pools[0].name
