@@ -191,8 +191,7 @@ async def _placed_pods(task: Task, line: RegionPlan, outcomes: Outcomes) -> list
 
 
 async def _drop_placeholders(task: Task, name: str, outcomes: Outcomes) -> None:
-    cluster = task.members[name].cluster
-    assert cluster is not None
+    cluster = _cluster(task.members[name])
     ref = Ref(DEPLOYMENT, task.model.metadata.namespace or "", workload.standby_name(task.model))
     found = await cluster.read(ref)
     if found is not None and not found["metadata"].get("deletionTimestamp"):

@@ -108,20 +108,26 @@ def wanted_sizes(
     Fewer only when all regions have been active, and the sizes unchanged, for scale_down_after_ms; and only as few as a
     tenth more demand would need, so that noise orders nothing back and forth.
     """
-    base, whole = _needed(spec, regions, demand)
-    kept, kept_whole = _needed(spec, regions, {entry: rate * HYSTERESIS for entry, rate in demand.items()})
-    calm_since = max((max(m.phase_since_ms, m.replicas_at_ms) for m in regions.values()), default=now_ms)
-    calm = now_ms - calm_since >= spec.capacity.scale_down_after_ms
-    may_shrink = calm and all(m.phase is Phase.ACTIVE for m in regions.values())
+    run, whole = _needed(spec, regions, demand)
+    running = {name: past.replicas for name, past in regions.items()}
+    there = {name: past.replicas + past.standby for name, past in regions.items()}
+    spare = any(running[name] > run[name] or there[name] > whole[name] for name in run)
+    if spare and _may_shrink(spec, regions, now_ms):
+        kept, kept_whole = _needed(spec, regions, {entry: rate * HYSTERESIS for entry, rate in demand.items()})
+        running = {name: min(running[name], kept[name]) for name in run}
+        there = {name: min(there[name], kept_whole[name]) for name in run}
     sizes = {}
     for region in spec.regions:
-        name, past = region.name, regions[region.name]
-        running, there = past.replicas, past.replicas + past.standby
-        if may_shrink:
-            running, there = min(running, kept[name]), min(there, kept_whole[name])
-        replicas = _bounded(region, max(base[name], running))
-        sizes[name] = Sizes(replicas, max(0, _bounded(region, max(whole[name], there)) - replicas))
+        name = region.name
+        replicas = _bounded(region, max(run[name], running[name]))
+        sizes[name] = Sizes(replicas, max(0, _bounded(region, max(whole[name], there[name])) - replicas))
     return sizes
+
+
+def _may_shrink(spec: ModelSpec, regions: Mapping[str, RegionMemory], now_ms: int) -> bool:
+    since = max((max(m.phase_since_ms, m.replicas_at_ms) for m in regions.values()), default=now_ms)
+    calm = now_ms - since >= spec.capacity.scale_down_after_ms
+    return calm and all(m.phase is Phase.ACTIVE for m in regions.values())
 
 
 def _needed(
