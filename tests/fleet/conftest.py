@@ -9,10 +9,11 @@ from pathlib import Path
 import poolworld
 import pytest
 from seen import Run
+from supply import at_work, lift_limits, operating
 
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.adapters.kubeconfigs import from_file
-from localfleet import faults, layout, sandbox
+from localfleet import layout, sandbox
 from localfleet.demo.stage import Operator, Stage
 from localfleet.layout import MARK, Fleet
 
@@ -71,16 +72,25 @@ def served(
     stage: Stage, loop: asyncio.AbstractEventLoop, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Operator]:
     """The operator at work, and the model of examples/local served and settled."""
-    operator = Operator(stage.fleet, tmp_path_factory.mktemp("operator") / "operator.jsonl")
-    operator.start()
-    try:
+    with operating(stage, loop, tmp_path_factory.mktemp("operator")) as operator:
         loop.run_until_complete(stage.apply_model())
         loop.run_until_complete(stage.settled())
         yield operator
-    finally:
-        for region in stage.fleet.regions:
-            loop.run_until_complete(faults.heal(region))
-        operator.stop()
+
+
+@pytest.fixture(scope="module")
+def supplied(
+    stage: Stage, loop: asyncio.AbstractEventLoop, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Operator]:
+    """The operator at work, and the model served from three regions; ap-south1 prefers spot machines."""
+    yield from at_work(stage, loop, tmp_path_factory.mktemp("capacity"))
+
+
+@pytest.fixture
+def unlimited(stage: Stage) -> Iterator[None]:
+    """Whatever a test has limited is to be had again afterwards."""
+    yield
+    lift_limits(stage)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import asyncio
 import copy
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -211,6 +212,19 @@ def lift_limits(stage: Stage) -> None:
     """Every region has as many machines as are asked for."""
     for region in stage.fleet.regions:
         limits.write(region, {})
+
+
+@contextmanager
+def operating(stage: Stage, loop: asyncio.AbstractEventLoop, folder: Path) -> Iterator[Operator]:
+    """The operator at work; afterwards every region is healed, and the operator stopped."""
+    operator = Operator(stage.fleet, folder / "operator.jsonl")
+    operator.start()
+    try:
+        yield operator
+    finally:
+        for region in stage.fleet.regions:
+            loop.run_until_complete(faults.heal(region))
+        operator.stop()
 
 
 def at_work(stage: Stage, loop: asyncio.AbstractEventLoop, folder: Path) -> Iterator[Operator]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from seen import KEY, Run, everywhere
+from supply import operating
 
 from leeward.adapters.objects import AUTOSCALER, DEPLOYMENT
 from leeward.ports import KubeObject, Ref
@@ -44,17 +45,11 @@ def elastic(
     stage: Stage, loop: asyncio.AbstractEventLoop, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Operator]:
     """The operator at work, and the small model with an autoscaler served and settled."""
-    operator = Operator(stage.fleet, tmp_path_factory.mktemp("operator") / "operator.jsonl")
-    operator.start()
-    try:
+    with operating(stage, loop, tmp_path_factory.mktemp("operator")) as operator:
         loop.run_until_complete(_without_model(stage))
         loop.run_until_complete(stage.home.apply(model(busy=3)))
         loop.run_until_complete(stage.settled())
         yield operator
-    finally:
-        for region in stage.fleet.regions:
-            loop.run_until_complete(faults.heal(region))
-        operator.stop()
 
 
 async def _without_model(stage: Stage) -> None:

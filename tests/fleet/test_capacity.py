@@ -14,12 +14,10 @@ from supply import (
     US,
     Timeline,
     Users,
-    at_work,
     beyond_declared,
     capacity_model,
     condition,
     gone,
-    lift_limits,
     nodes_of,
     ready,
     reclaim,
@@ -36,21 +34,6 @@ from localfleet.layout import ACCELERATOR
 
 TICK_SECONDS = 5.0
 pytestmark = pytest.mark.usefixtures("supplied")
-
-
-@pytest.fixture(scope="module")
-def supplied(
-    stage: Stage, loop: asyncio.AbstractEventLoop, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Operator]:
-    """The operator at work, and the model served from three regions; ap-south1 prefers spot machines."""
-    yield from at_work(stage, loop, tmp_path_factory.mktemp("capacity"))
-
-
-@pytest.fixture
-def unlimited(stage: Stage) -> Iterator[None]:
-    """Whatever a test has limited is to be had again afterwards."""
-    yield
-    lift_limits(stage)
 
 
 @pytest.mark.usefixtures("unlimited")

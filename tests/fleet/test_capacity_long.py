@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,12 +12,10 @@ from supply import (
     US,
     Timeline,
     Users,
-    at_work,
     beyond_declared,
     capacity_model,
     change_region,
     gone,
-    lift_limits,
     nodes_of,
     ready,
     says,
@@ -31,24 +28,9 @@ from leeward.adapters.objects import NODE_POOL, labels_of
 from leeward.ports import Ref
 from localfleet import faults, limits
 from localfleet.bootstrap import wait_for
-from localfleet.demo.stage import MODELS, Operator, Stage
+from localfleet.demo.stage import MODELS, Stage
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("supplied")]
-
-
-@pytest.fixture(scope="module")
-def supplied(
-    stage: Stage, loop: asyncio.AbstractEventLoop, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Operator]:
-    """The operator at work, and the model served from three regions; ap-south1 prefers spot machines."""
-    yield from at_work(stage, loop, tmp_path_factory.mktemp("capacity"))
-
-
-@pytest.fixture
-def unlimited(stage: Stage) -> Iterator[None]:
-    """Whatever a test has limited is to be had again afterwards."""
-    yield
-    lift_limits(stage)
 
 
 @pytest.mark.usefixtures("unlimited")

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 
 import pytest
 from seen import KEY, OWNED, Run
@@ -12,7 +11,6 @@ from supply import (
     US,
     Timeline,
     Users,
-    at_work,
     capacity_model,
     says,
     written,
@@ -23,18 +21,10 @@ from leeward.leaving import STREAMS_MS
 from leeward.ports import Kind, Ref
 from localfleet import faults
 from localfleet.bootstrap import wait_for
-from localfleet.demo.stage import Operator, Stage
+from localfleet.demo.stage import Stage
 
 EVENT = Kind("v1", "Event")
 pytestmark = pytest.mark.usefixtures("supplied")
-
-
-@pytest.fixture(scope="module")
-def supplied(
-    stage: Stage, loop: asyncio.AbstractEventLoop, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Operator]:
-    """The operator at work, and the model served from three regions; ap-south1 prefers spot machines."""
-    yield from at_work(stage, loop, tmp_path_factory.mktemp("capacity"))
 
 
 async def left(stage: Stage) -> list[str]:

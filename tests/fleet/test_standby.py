@@ -1,8 +1,6 @@
 """What is kept for the worst loss: warm nodes on which replicas start while other machines are still on their way."""
 
-import asyncio
 import time
-from collections.abc import Iterator
 
 import pytest
 from seen import KEY, Run
@@ -12,7 +10,6 @@ from supply import (
     US,
     Timeline,
     Users,
-    at_work,
     beyond_declared,
     capacity_model,
     condition,
@@ -27,18 +24,10 @@ from leeward.adapters.objects import DEPLOYMENT, POD
 from leeward.ports import KubeObject, Ref
 from localfleet import faults
 from localfleet.bootstrap import wait_for
-from localfleet.demo.stage import Operator, Stage
+from localfleet.demo.stage import Stage
 
 RATE = 21.0  # requests/s: 6 replicas a region when all is well, 7 to carry the loss of one, 8 when one is lost
 PLACEHOLDERS = Ref(DEPLOYMENT, KEY[0], f"{KEY[1]}-standby")
-
-
-@pytest.fixture(scope="module")
-def supplied(
-    stage: Stage, loop: asyncio.AbstractEventLoop, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Operator]:
-    """The operator at work, and the model served from three regions."""
-    yield from at_work(stage, loop, tmp_path_factory.mktemp("standby"))
 
 
 async def _placeholders(stage: Stage, region: str, count: int) -> bool | None:
