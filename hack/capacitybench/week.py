@@ -15,6 +15,7 @@ from fractions import Fraction
 from math import ceil, cos, pi
 from random import Random
 
+from corebench.ticks import START_MS, WINDOWS_MS
 from leeward.core.decide import decide
 from leeward.core.memory import Memory
 from leeward.core.snapshot import (
@@ -35,7 +36,6 @@ STARTUP_MINUTES = 5
 REPLICA_RATE, GPUS = 4, 8  # requests per second of a replica, and its accelerators
 PEAK_PER_REGION = 60.0  # requests per second
 NIGHT, WEEKEND, NOISE = 0.3, 0.7, 0.05
-START_MS = 1_700_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +148,7 @@ def _exact(value: float) -> Fraction:
 
 
 def _counts(sensor: str, rate: float) -> Counts:
-    windows = (30_000, 60_000, 300_000, 900_000)
-    return Counts(sensor, tuple(Tally(window, 0, round(rate * window / 1000)) for window in windows), 1_000)
+    return Counts(sensor, tuple(Tally(window, 0, round(rate * window / 1000)) for window in WINDOWS_MS), 1_000)
 
 
 def followed(regions: int, hours: int, standby: Standby) -> WeekFigures:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import math
-import signal
 import statistics
 import sys
 import time
@@ -16,8 +15,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from leeward.waiting import first_of
-from localfleet import cli, faults, layout, sandbox
+from localfleet import faults, layout, sandbox
+from localfleet.bench.session import on_own_fleet, pause, stop_on_signals
 from localfleet.bench.ways import WAYS, Saved
 from localfleet.bootstrap import REPOSITORY
 from localfleet.demo import report
@@ -48,12 +47,7 @@ def main(repeats: int, numbers: tuple[int, ...], ways: tuple[str, ...], rate: fl
         bench = Bench(layout.load(name), rate, out.resolve(), repeats, scenes, ways or tuple(WAYS))
         asyncio.run(bench.run())
         return
-    cli.main(["--name", name, "--backend", layout.NAMESPACES, "up"], standalone_mode=False)
-    try:
-        status = sandbox.run_inside(name, [sys.executable, "-m", "localfleet.bench", *sys.argv[1:]])
-    finally:
-        cli.main(["--name", name, "down"], standalone_mode=False)
-    sys.exit(status)
+    sys.exit(on_own_fleet(name, "localfleet.bench", sys.argv[1:]))
 
 
 class Bench:
@@ -73,8 +67,7 @@ class Bench:
         self.runs: list[dict[str, object]] = []
 
     async def run(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, self.stop.set)
+        stop_on_signals(self.stop)
         await self.stage.open()
         self.operator.start()
         await self.stage.apply_model()
@@ -100,7 +93,7 @@ class Bench:
             for way in self.ways:
                 for index, scene in enumerate(self.scenes):
                     await WAYS[way](self.stage, self.operator, self.saved)
-                    await self._pause(0.0 if index else POLICIES_IN_FORCE)
+                    await pause(self.stop, 0.0 if index else POLICIES_IN_FORCE)
                     found = await self._one(scene, away[(index + repeat) % len(away)])
                     self.runs.append({"way": way, "repeat": repeat, **asdict(found), "machine": report.machine()})
                     console.print(
@@ -111,20 +104,15 @@ class Bench:
 
     async def _one(self, scene: Scene, region: RegionHost) -> Figures:
         began = time.time()
-        await self._pause(6.0)
+        await pause(self.stop, 6.0)
         fault = time.time()
         await scene.begin(region)
-        await self._pause(scene.fault_seconds)
+        await pause(self.stop, scene.fault_seconds)
         healed = time.time()
         await faults.heal(region)
-        await self._pause(5.0)
+        await pause(self.stop, 5.0)
         played = Played(scene.number, scene.title, region.name, True, began, fault, healed, time.time())
         return figures(played, self.load.records, self.watch.samples, self.watch.sayings, slots())
-
-    async def _pause(self, seconds: float) -> None:
-        await first_of(self.stop, seconds=seconds)
-        if self.stop.is_set():
-            raise asyncio.CancelledError
 
     def _write(self) -> None:
         self.out.mkdir(parents=True, exist_ok=True)

@@ -9,11 +9,10 @@ import asyncio
 import contextlib
 import copy
 import json
-import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,15 +22,17 @@ from rich.console import Console
 
 from corebench.tables import table
 from leeward.adapters.objects import DEPLOYMENT
-from leeward.ports import Kind, KubeObject, PortError, Ref
-from leeward.waiting import first_of
-from localfleet import cli, faults, layout, sandbox
+from leeward.ports import Kind, KubeObject, Ref
+from localfleet import faults, layout, sandbox
+from localfleet.bench.session import on_own_fleet, pause, stop_on_signals
 from localfleet.bench.ways import KEY, Saved
 from localfleet.bench.ways import layout as fixed_weights
 from localfleet.bootstrap import REPOSITORY, documents, wait_for
 from localfleet.demo import report
+from localfleet.demo.measure import good_for_good
 from localfleet.demo.stage import MODEL_FILE, MODELS, Operator, Stage
 from localfleet.demo.users import users_load
+from localfleet.demo.watch import Sample, Watch
 from localfleet.layout import Fleet
 from localfleet.load.records import Record
 
@@ -68,59 +69,44 @@ class SurgeFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """Ready and wanted replicas by region."""
+class Played:
+    """One run: which, from when to when (wall clock), and the region that was lost, if any."""
 
-    t: float
-    ready: dict[str, int]
-    wanted: dict[str, int]
-
-
-@dataclass
-class Run:
-    """What was seen in one run."""
-
-    moments: list[Moment] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)
-
-    async def watch(self, stage: Stage) -> None:
-        """Twice a second, from the API servers."""
-        while True:
-            with contextlib.suppress(PortError):
-                reads = (cluster.read(Ref(DEPLOYMENT, *KEY)) for cluster in stage.clusters.values())
-                found = dict(zip(stage.clusters, await asyncio.gather(*reads), strict=True))
-                ready = {n: ((b or {}).get("status") or {}).get("readyReplicas", 0) for n, b in found.items()}
-                wanted = {n: b["spec"]["replicas"] if b else 0 for n, b in found.items()}
-                self.moments.append(Moment(time.time(), ready, wanted))
-            await asyncio.sleep(0.5)
+    way: str
+    case: str
+    repeat: int
+    began: float
+    ended: float
+    lost: str | None
 
 
-def figures(run: Run, way: str, case: str, repeat: int, began: float, ended: float, lost: str | None) -> SurgeFigures:
+def figures(played: Played, sent: Sequence[Record], samples: Sequence[Sample]) -> SurgeFigures:
     """The figures of one run: pure."""
-    records = [row for row in run.records if began <= row.t < ended]
-    moments = [each for each in run.moments if began <= each.t < ended]
+    began, ended, lost = played.began, played.ended, played.lost
+    records = [row for row in sent if began <= row.t < ended]
+    moments = [each for each in samples if began <= each.t < ended]
     need = SURGE / 0.9 / REPLICA_RATE
 
-    def left(each: Moment) -> int:
+    def left(each: Sample) -> int:
         return sum(count for name, count in each.ready.items() if name != lost)
 
     ready = next((each.t - began for each in moments if left(each) >= need), None)
     return SurgeFigures(
-        way,
-        case,
-        repeat,
+        played.way,
+        played.case,
+        played.repeat,
         len(records),
         round(100 * sum(row.failed for row in records) / len(records), 2),
         round(100 * sum(row.refused for row in records) / len(records), 2),
         round(100 * _peak(records, moments, lost), 1),
-        _good_again(records, began, ended),
+        good_for_good(records, began, ended),
         None if ready is None else round(ready, 1),
         max(sum(each.wanted.values()) for each in moments),
         sum(moments[-1].wanted.values()),
     )
 
 
-def _peak(records: Sequence[Record], moments: Sequence[Moment], lost: str | None) -> float:
+def _peak(records: Sequence[Record], moments: Sequence[Sample], lost: str | None) -> float:
     """The highest share of its declared capacity that a region answered, by what was ready at the window's end."""
     most = 0.0
     for each in moments:
@@ -130,18 +116,6 @@ def _peak(records: Sequence[Record], moments: Sequence[Moment], lost: str | None
             if name != lost and count:
                 most = max(most, answered / WINDOW_SECONDS / (count * REPLICA_RATE))
     return most
-
-
-def _good_again(records: Sequence[Record], began: float, ended: float) -> float | None:
-    """From when on every window has at least 99 % good requests."""
-    bad = began
-    at = began
-    while at + WINDOW_SECONDS <= ended:
-        mine = [row.good for row in records if at <= row.t < at + WINDOW_SECONDS]
-        if mine and sum(mine) < 0.99 * len(mine):
-            bad = at + 1
-        at += 1
-    return round(bad - began, 1) if bad + WINDOW_SECONDS <= ended else None
 
 
 def surge_model() -> KubeObject:
@@ -168,12 +142,7 @@ def main(repeats: int, cases: tuple[str, ...], ways: tuple[str, ...], name: str,
     if sandbox.inside():
         asyncio.run(Bench(layout.load(name), out.resolve(), repeats, cases or CASES, ways or WAYS).run())
         return
-    cli.main(["--name", name, "--backend", layout.NAMESPACES, "up"], standalone_mode=False)
-    try:
-        status = sandbox.run_inside(name, [sys.executable, "-m", "localfleet.bench.surge", *sys.argv[1:]])
-    finally:
-        cli.main(["--name", name, "down"], standalone_mode=False)
-    sys.exit(status)
+    sys.exit(on_own_fleet(name, "localfleet.bench.surge", sys.argv[1:]))
 
 
 class Bench:
@@ -187,8 +156,7 @@ class Bench:
         self.found: list[SurgeFigures] = []
 
     async def run(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, self.stop.set)
+        stop_on_signals(self.stop)
         await self.stage.open()
         for cluster in self.stage.clusters.values():
             await cluster.patch(NODE_CLASS, {"spec": {"nodeRegistrationDelay": f"{MACHINE_SECONDS}s"}})
@@ -207,33 +175,33 @@ class Bench:
 
     async def _one(self, way: str, case: str, repeat: int) -> SurgeFigures:
         """A fresh model, the usual demand, the rise, and the way down again."""
-        stage, run = self.stage, Run()
+        stage, watch = self.stage, Watch(self.stage, None)
         await self._fresh()
         if way == "plain":
             await fixed_weights(stage, self.operator, self.saved)
         victim = stage.fleet.regions[1 + repeat % (len(stage.fleet.regions) - 1)]
-        watching = asyncio.create_task(run.watch(stage))
         usual = users_load(stage.fleet, USUAL, seed=10 * repeat)
-        loads = [asyncio.create_task(usual.run(self.stop))]
+        tasks = [asyncio.create_task(watch.run(self.stop)), asyncio.create_task(usual.run(self.stop))]
         try:
-            await self._pause(30)
+            await pause(self.stop, 30)
             began = time.time()
             if case != "surge":
                 await faults.kill(victim, "models")
             for step in range(STEPS):
                 more = users_load(stage.fleet, (SURGE - USUAL) / STEPS, seed=10 * repeat + 1 + step)
-                usual.records, more.records = run.records, run.records
-                loads.append(asyncio.create_task(more.run(self.stop)))
-                await self._pause(RISE_SECONDS / STEPS)
-            await self._pause(HELD_SECONDS)
+                more.records = usual.records
+                tasks.append(asyncio.create_task(more.run(self.stop)))
+                await pause(self.stop, RISE_SECONDS / STEPS)
+            await pause(self.stop, HELD_SECONDS)
             ended = time.time()
         finally:
-            for task in (watching, *loads):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(watching, *loads, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             await faults.heal(victim)
         lost = None if case == "surge" else victim.name
-        return figures(run, way, case, repeat, began, ended - WINDOW_SECONDS, lost)
+        played = Played(way, case, repeat, began, ended - WINDOW_SECONDS, lost)
+        return figures(played, usual.records, watch.samples)
 
     async def _fresh(self) -> None:
         """The model anew, so that no run remembers another."""
@@ -250,11 +218,6 @@ class Bench:
         await stage.home.apply(surge_model())
         await stage.settled(240)
         await self.saved.take(stage)
-
-    async def _pause(self, seconds: float) -> None:
-        await first_of(self.stop, seconds=seconds)
-        if self.stop.is_set():
-            raise asyncio.CancelledError
 
     def _write(self) -> None:
         self.out.mkdir(parents=True, exist_ok=True)

@@ -79,7 +79,7 @@ def figures(
         region=played.region,
         detected_seconds=_detected(played, sayings),
         drained_seconds=_drained(played, inside),
-        good_again_seconds=_good_for_good(played, records),
+        good_again_seconds=good_for_good(records, played.fault, played.healed),
         requests=len(after),
         failed=failed,
         refused=sum(record.refused for record in after),
@@ -157,21 +157,21 @@ def _failback(played: Played, samples: Sequence[Sample]) -> float | None:
     return _since(last, played.healed)
 
 
-def _good_for_good(
-    played: Played, records: Sequence[Record], window: float = 5.0, threshold: float = 0.99
+def good_for_good(
+    records: Sequence[Record], began: float, ended: float, window: float = 5.0, threshold: float = 0.99
 ) -> float | None:
-    """From when on every window of 5 s until the healing has at least 99 % good requests; None: not before it.
+    """Seconds from `began` until every window of 5 s before `ended` has 99 % good requests; None: not before it.
 
     The first such window would flatter: among few errors one comes by chance.
     """
-    inside = [record for record in records if played.fault <= record.t < played.healed]
-    start, good_from = played.fault, played.fault
-    while start + window <= played.healed:
+    inside = [record for record in records if began <= record.t < ended]
+    start, good_from = began, began
+    while start + window <= ended:
         mine = [record.good for record in inside if start <= record.t < start + window]
         if mine and sum(mine) < threshold * len(mine):
             good_from = start + 1.0
         start += 1.0
-    return _since(good_from, played.fault) if good_from + window <= played.healed else None
+    return _since(good_from, began) if good_from + window <= ended else None
 
 
 def _wrong_shifts(played: Played, samples: Sequence[Sample]) -> int:
