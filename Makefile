@@ -22,7 +22,7 @@ IMAGE ?= localhost/leeward:$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup tools demo demo-quick test test-fast test-long lint fmt crds charts lock image bench bench-core storm mutations clean
+.PHONY: help setup tools demo demo-quick chaos test test-fast test-long lint fmt crds charts lock image bench bench-core storm mutations clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ test: tools ## All tests: unit, properties, scenarios, simulation, and the fleet
 
 test-fast: setup ## The tests that need no fleet
 	$(BIN)/python -m pytest -m "not fleet and not long"
+
+chaos: tools ## Break a fleet in every way under load, from a seed (SEED=1 MINUTES=10); a report in out/chaos/
+	hack/chaos --seed $(or $(SEED),1) --minutes $(or $(MINUTES),10)
 
 test-long: tools ## Storms and chaos, for a night
 	hack/test -m long

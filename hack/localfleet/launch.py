@@ -84,6 +84,12 @@ def revive(region: RegionHost, name: str) -> bool:
     return found != "running"
 
 
+def remove(region: RegionHost, name: str) -> None:
+    """End a component for good: nothing starts it again."""
+    send(region, name, signal.SIGKILL)
+    _record(region, name).unlink()
+
+
 def resident_bytes(region: RegionHost, name: str) -> int:
     """Resident memory of a component in bytes, 0 when it does not run."""
     try:

@@ -38,9 +38,9 @@ _NODE_POOLS: dict[str, KubeObject] = {
 }
 
 
-def region_object(fleet: Fleet, region: RegionHost) -> KubeObject:
-    """The Region of one host of the fleet."""
-    home = region.index == 1
+def region_object(fleet: Fleet, region: RegionHost, everywhere: bool = False) -> KubeObject:
+    """The Region of one host of the fleet, as the home cluster has it or, the same for all, as `everywhere`."""
+    home = region.index == 1 and not everywhere
     access = (
         {"local": {}}
         if home
@@ -74,6 +74,23 @@ def _secret(region: RegionHost) -> KubeObject:
         "metadata": {"name": f"{region.name}-kubeconfig", "namespace": GATEWAY_NAMESPACE},
         "stringData": {"value": (region.folder / "kubeconfig-operator").read_text()},
     }
+
+
+async def join_everywhere(fleet: Fleet) -> None:
+    """Let a replica in each region know all of them: Secrets, Regions, the rights to elect a leader, and the fence."""
+    config = bootstrap.REPOSITORY / "config"
+    common = [*bootstrap.documents(config / "quorum.yaml"), *bootstrap.documents(config / "fence.yaml")]
+    common += [_secret(region) for region in fleet.regions]
+    common += [region_object(fleet, region, everywhere=True) for region in fleet.regions]
+
+    async def one(region: RegionHost) -> None:
+        cluster = await bootstrap.connect(region)
+        try:
+            await bootstrap.apply_all(cluster, common)
+        finally:
+            await cluster.close()
+
+    await asyncio.gather(*(one(region) for region in fleet.regions))
 
 
 async def join(fleet: Fleet) -> None:

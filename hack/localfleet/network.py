@@ -1,8 +1,11 @@
 """Links and addresses inside the fleet's namespaces: one bridge, a namespace per region, one behind it."""
 
 import subprocess
+from collections.abc import Iterable
 
 from localfleet.layout import USERS_ADDRESS, Fleet, RegionHost
+
+_NOBODY = "02:00:00:00:00:fe"  # no device has this address, so a frame to it ends at the bridge
 
 
 def ip(*arguments: str) -> None:
@@ -59,5 +62,28 @@ def cut(region: RegionHost) -> None:
     ip("link", "set", link(region), "down")
 
 
+def mute(region: RegionHost, towards: Iterable[str]) -> None:
+    """What the region sends to these addresses gets lost on the way; what they send arrives."""
+    for address in towards:
+        _inside_host(region.name, "neigh", "replace", address, "lladdr", _NOBODY, "dev", "eth0", "nud", "permanent")
+
+
+def slow(region: RegionHost, kilobits: int) -> None:
+    """So many kilobits a second each way: what has to wait for longer than 400 ms is lost."""
+    limit = "root", "tbf", "rate", f"{kilobits}kbit", "burst", "16kb", "latency", "400ms"
+    _tc("-n", region.name, "qdisc", "replace", "dev", "eth0", *limit)
+    _tc("qdisc", "replace", "dev", link(region), *limit)
+
+
 def mend(region: RegionHost) -> None:
+    """Undo all of these."""
     ip("link", "set", link(region), "up")
+    _inside_host(region.name, "neigh", "flush", "dev", "eth0", "nud", "permanent")
+    for where in (("-n", region.name), ()):
+        device = "eth0" if where else link(region)
+        if "tbf" in _tc(*where, "qdisc", "show", "dev", device):
+            _tc(*where, "qdisc", "del", "dev", device, "root")
+
+
+def _tc(*arguments: str) -> str:
+    return subprocess.run(["tc", *arguments], check=True, capture_output=True, text=True).stdout

@@ -51,20 +51,24 @@ class Debts:
     pools: PoolKinds = field(default_factory=PoolKinds)
     owed: dict[str, set[ModelKey]] = field(default_factory=dict)
     loaded: bool = False
+    release: Callable[[ModelDeployment], None] | None = None  # told of a clean model whose finalizer is another's
+    _loading: asyncio.Lock = field(default_factory=asyncio.Lock)
     _paying: asyncio.Lock = field(default_factory=asyncio.Lock)
     _saving: asyncio.Lock = field(default_factory=asyncio.Lock)  # or an older record could arrive last
 
-    async def load(self) -> None:
-        """Read the record once after a start."""
-        found = await self.home.read(Ref(CONFIG_MAP, self.namespace, OWED))
-        for region, text in ((found or {}).get("data") or {}).items():
-            keys = {(row[0], row[1]) for row in json.loads(text)}
-            if keys:
-                self.owed[region] = keys
-        self.loaded = True
+    async def _load(self) -> None:
+        """Read the record after a start, and when another replica may have written it."""
+        async with self._loading:
+            if self.loaded:
+                return
+            found = await self.home.read(Ref(CONFIG_MAP, self.namespace, OWED))
+            rows = {region: json.loads(text) for region, text in ((found or {}).get("data") or {}).items()}
+            self.owed = {region: {(row[0], row[1]) for row in keys} for region, keys in rows.items() if keys}
+            self.loaded = True
 
     async def add(self, region: str, key: ModelKey) -> None:
         """Record that a region still holds a model's objects. What cannot be recorded is not owed."""
+        await self._load()
         if key not in self.owed.get(region, set()):
             self.owed.setdefault(region, set()).add(key)
             try:
@@ -76,6 +80,7 @@ class Debts:
     async def pay(self, clusters: Mapping[str, Cluster | None], wanted: Callable[[str, ModelKey], bool]) -> None:
         """Clean the regions that answer again. What is `wanted` in a region anew is not owed there any more."""
         async with self._paying:
+            await self._load()
             for region in sorted(self.owed):
                 cluster = clusters.get(region)
                 for key in sorted(self.owed[region]):
@@ -111,7 +116,7 @@ async def remove_everywhere(
 ) -> bool:
     """Remove a model that is being deleted, from every region; None stands for one that is out of reach, and is owed.
 
-    True when its finalizer is off.
+    True when its finalizer is off, or whoever takes it off has been told.
 
     Raises:
         PortError: the home cluster does not answer; the next tick tries again.
@@ -133,7 +138,9 @@ async def remove_everywhere(
             )
     if clean:
         await decisions.drop(key)
-    if clean and FINALIZER in model.metadata.finalizers:
+    if clean and debts.release is not None:
+        debts.release(model)
+    elif clean and FINALIZER in model.metadata.finalizers:
         rest = [name for name in model.metadata.finalizers if name != FINALIZER]
         await debts.home.patch(_ref(model), {"metadata": {"finalizers": rest}})
     return clean

@@ -10,24 +10,37 @@ import logging
 import signal
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 import kopf
 import structlog
 
-from leeward.adapters.objects import MODELS, REGIONS
+from leeward.adapters.objects import EVACUATIONS, MODELS, REGIONS
 from leeward.api.common import GROUP, VERSION
-from leeward.ports import Cluster, Credentials, PortError
-from leeward.store import Store, key_of
+from leeward.ports import Cluster, Credentials, KubeObject, PortError
+from leeward.store import key_of
 from leeward.waiting import first_of
 
-PLURALS = {"modeldeployments": MODELS, "regions": REGIONS}
+PLURALS = {"regions": REGIONS, "evacuations": EVACUATIONS, "modeldeployments": MODELS}
 _BACKOFF_SECONDS = (1, 2, 4, 8, 15)
 
 log = structlog.get_logger("intake")
 
 
-def _registry(store: Store, credentials: Callable[[], Credentials]) -> kopf.OperatorRegistry:
+class Sink(Protocol):
+    """What is told of the home cluster's objects: the store, or what stands before it where there are many clusters."""
+
+    def put(self, document: KubeObject) -> None: ...
+
+    def drop(self, document: KubeObject) -> None: ...
+
+    def keep_only(self, kind: str, keys: set[str]) -> None: ...
+
+    @property
+    def complete(self) -> bool: ...
+
+
+def _registry(store: Sink, credentials: Callable[[], Credentials]) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
@@ -62,7 +75,7 @@ def _settings() -> kopf.OperatorSettings:
     return settings
 
 
-async def watch(store: Store, credentials: Callable[[], Credentials], stop: asyncio.Event) -> None:
+async def watch(store: Sink, credentials: Callable[[], Credentials], stop: asyncio.Event) -> None:
     """Feed the store until `stop` is set; Kopf's own end is answered by a new start."""
     logging.getLogger("kopf").setLevel(logging.WARNING)
     attempt = 0
@@ -94,16 +107,15 @@ def stop_on_signals(stop: asyncio.Event) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
 
-async def sweep(store: Store, home: Cluster, stop: asyncio.Event, interval_seconds: float) -> None:
-    """List both kinds now and then, and drop what is gone."""
+async def sweep(store: Sink, home: Cluster, stop: asyncio.Event, interval_seconds: float) -> None:
+    """List every kind now and then, and drop what is gone."""
     while not stop.is_set():
         try:
-            for kind in (REGIONS, MODELS):
+            for kind in PLURALS.values():
                 found = await home.find(kind)
                 for document in found:
                     store.put({**document, "kind": kind.kind, "apiVersion": kind.api_version})
                 store.keep_only(kind.kind, {key_of(document) for document in found})
         except PortError as error:
             log.warning("own resources cannot be listed", error=str(error), remedy=error.remedy)
-        complete = {kind.kind for kind in PLURALS.values()} <= store.listed
-        await first_of(stop, seconds=interval_seconds if complete else 2.0)
+        await first_of(stop, seconds=interval_seconds if store.complete else 2.0)

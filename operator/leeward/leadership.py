@@ -43,11 +43,13 @@ class Leadership:
     me: str
     namespace: str
     members: Callable[[], Mapping[str, Cluster | None]]
-    rank: int = 0
+    rank: Callable[[], int] = lambda: 0
     book: Book = field(default_factory=Book)
     fences: dict[str, int] = field(default_factory=dict)  # epoch in force at each cluster's API server
     _busy: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _fencing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)  # set when what this replica may write changes
+    _unfenced: dict[str, int] = field(default_factory=dict)  # the last epoch of which it was told that it cannot be
     _led: int = 0  # the epoch last told to the log
 
     def leads(self) -> bool:
@@ -83,7 +85,7 @@ class Leadership:
         await asyncio.gather(*given_back, *self._fencing.values(), return_exceptions=True)
 
     def _terms(self) -> Terms:
-        return Terms(self.me, tuple(sorted(self.members())), self.rank)
+        return Terms(self.me, tuple(sorted(self.members())), self.rank())
 
     def _ask_all(self) -> None:
         for name, cluster in self.members().items():
@@ -103,6 +105,8 @@ class Leadership:
         except (PortError, TimeoutError) as error:
             log.debug("a lease could not be asked for", cluster=name, error=str(error))
             return
+        if found.epoch < self.epoch:
+            self.fences.pop(name, None)  # new to this term, or restored from an older state: its fence may be lower
         if taken:
             self.book = wrote(terms, self.book, name, taken, asked, _now_ms())
         else:
@@ -131,9 +135,12 @@ class Leadership:
                     break
                 await asyncio.sleep(0.05)
         except PortError as error:
-            log.warning("a fence cannot be raised", cluster=name, error=str(error), remedy=error.remedy)
+            if self._unfenced.get(name) != epoch:  # once a term: it is tried again all the time
+                log.warning("a fence cannot be raised", cluster=name, error=str(error), remedy=error.remedy)
+            self._unfenced[name] = epoch
             return
         self.fences[name] = epoch
+        self.changed.set()
 
     async def _give_back(self, name: str, cluster: Cluster) -> None:
         """After the answer to what was asked last, which tells the version to write over."""
@@ -147,6 +154,7 @@ class Leadership:
             held = ", ".join(name for name, _ in self.book.mine)
             log.info(f"leads with epoch {epoch}, by {held}" if epoch else "leads no more", epoch=epoch)
             self._led = epoch
+            self.changed.set()
 
 
 def _now_ms() -> int:

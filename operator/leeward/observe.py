@@ -133,7 +133,7 @@ class Observer:
         assert member.cluster is not None
         asked = time.monotonic()
         try:
-            routes = await member.cluster.find(ROUTE, labels=_OURS)
+            routes = await member.cluster.find(ROUTE, labels=_OURS) if member.region.spec.gateway else []
             deployments = await member.cluster.find(DEPLOYMENT, labels=_OURS | {COMPONENT_LABEL: MODEL_SERVER})
         except PortError as error:
             sight.api_error = error
@@ -174,7 +174,7 @@ class Observer:
         """The once-a-second question to every region, straight and by way of other entries. True on a change."""
         model = next(iter(models.values()), None)
         here = (name for name, member in members.items() if member.region.spec.cluster.local is not None)
-        self.reach.home = next(here, "")
+        self.reach.home = self.settings.region or next(here, "")
         asked = reach_targets(model, members)
         answers = await asyncio.gather(*(self._reach(target) for target in asked))
         return any(answers)

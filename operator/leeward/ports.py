@@ -68,6 +68,13 @@ class RegionMissing(PortError):
     remedy = "make the Region, or take it out of spec.regions"
 
 
+class WitnessRegion(PortError):
+    """A model names a Region that serves none."""
+
+    reason = "WitnessRegion"
+    remedy = "take it out of spec.regions, or give the Region a gateway"
+
+
 class NotLeading(PortError):
     """This replica does not lead, or not any more: another one writes."""
 
@@ -125,7 +132,7 @@ class Cluster(Protocol):
 
     async def apply(self, body: KubeObject, *, dry_run: bool = False, writer: str = "") -> KubeObject: ...
 
-    async def apply_status(self, body: KubeObject) -> KubeObject: ...
+    async def apply_status(self, body: KubeObject, *, writer: str = "") -> KubeObject: ...
 
     async def create(self, body: KubeObject) -> KubeObject: ...
 

@@ -16,6 +16,7 @@ from leeward.adapters.members import Member
 from leeward.adapters.objects import (
     COMPONENT_LABEL,
     DEPLOYMENT,
+    EPOCH,
     EVENT,
     MODEL_LABEL,
     MODEL_SERVER,
@@ -211,8 +212,10 @@ def owned(live: KubeObject, writer: str) -> list[KubeObject]:
 
 
 def owns_beyond(live: KubeObject, writer: str, wanted: KubeObject) -> bool:
-    """Does a writer, by what it applied before, own fields that it does not want any more?"""
-    return any(_beyond(fields, wanted) for fields in owned(live, writer))
+    """Does a writer, by what it applied before, own fields that it does not want any more? The epoch is none."""
+    metadata = wanted.get("metadata") or {}
+    stamped = {**metadata, "annotations": {**(metadata.get("annotations") or {}), EPOCH: ""}}
+    return any(_beyond(fields, {**wanted, "metadata": stamped}) for fields in owned(live, writer))
 
 
 def _beyond(fields: KubeObject, wanted: KubeObject) -> bool:

@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 import structlog
 
 from leeward.adapters.telemetry import Telemetry
-from leeward.api.common import GROUP, VERSION, Condition, condition_of
+from leeward.api.common import GROUP, VERSION, Condition, Resource, condition_of
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.modelstatus import ModelDeploymentStatus, RegionLine, ReplicaCount, ServingWeight, WeightRow
 from leeward.api.units import decimal_text
 from leeward.core.memory import to_record
 from leeward.core.plan import Plan, RegionPlan
 from leeward.core.verdict import Verdict
+from leeward.core.writing import arrived
 from leeward.ports import Cluster, KubeObject, PortError
 
 log = structlog.get_logger("record")
@@ -111,27 +112,27 @@ class Recorder:
 
     async def _event(self, model: ModelDeployment, kind: str, sentence: str, warning: bool) -> None:
         try:
-            await self.home.create(_event_body(model, kind, sentence, warning))
+            await self.home.create(event_body(model, kind, sentence, warning))
         except PortError as error:
             log.warning("an Event could not be written", error=str(error))
 
 
-def _event_body(model: ModelDeployment, kind: str, sentence: str, warning: bool) -> KubeObject:
+def event_body(about: Resource, kind: str, sentence: str, warning: bool) -> KubeObject:
     moment = datetime.now(UTC)
     stamp = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-    metadata = model.metadata
+    metadata, namespace = about.metadata, about.metadata.namespace
     return {
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {
             "name": f"{metadata.name}.{moment.timestamp():.6f}".replace(".", "-"),
-            "namespace": metadata.namespace,
+            "namespace": namespace or "default",  # as the API server wants it of what has none
         },
         "involvedObject": {
-            "apiVersion": model.api_version,
-            "kind": model.kind,
+            "apiVersion": about.api_version,
+            "kind": about.kind,
             "name": metadata.name,
-            "namespace": metadata.namespace,
+            "namespace": namespace,
             "uid": metadata.uid,
         },
         "reason": kind,
@@ -162,7 +163,8 @@ def _mark(plan: Plan, ready: Mapping[str, int], conditions: list[Condit], genera
 def _conditions(plan: Plan, ready: Mapping[str, int], problems: Mapping[str, PortError], shut: bool) -> list[Condit]:
     bad = [line for line in plan.regions if line.verdict in (Verdict.FAILED, Verdict.DEGRADED)]
     short = [line.name for line in plan.regions if ready.get(line.name, 0) < line.replicas]
-    moving = plan.weights != plan.target or bool(short)
+    rows, target = ({entry: dict(row) for entry, row in matrix} for matrix in (plan.weights, plan.target))
+    moving = bool(short) or not arrived(rows, target)
     problem = next(iter(problems.items()), None)
     return [
         (

@@ -27,7 +27,7 @@ from leeward.core.memory import Memory
 from leeward.core.plan import Plan
 from leeward.core.snapshot import Snapshot
 from leeward.core.spec import ModelSpec
-from leeward.ports import Cluster, KubeObject, ModelKey, PortError, Ref
+from leeward.ports import Cluster, KubeObject, ModelKey, NotLeading, PortError, Ref
 from leeward.replay.decision import Decision, written
 from leeward.waiting import first_of
 
@@ -139,6 +139,8 @@ class DecisionLog:
         model = "/".join(key)
         try:
             await work
+        except NotLeading:
+            return False  # whoever leads now records what it decides
         except PortError as error:
             self.telemetry.decision_records.labels("failed").inc()
             log.warning("the record of decisions waits", model=model, error=str(error), remedy=error.remedy)

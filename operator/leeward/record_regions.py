@@ -66,6 +66,9 @@ def region_conditions(
     problem = member.problem or api_error or unreadable
     out_of_reach = (member.problem or api_error) if member.cluster is None else api_error
     no_metrics = member.region.spec.prometheus is None
+    witness = member.region.spec.gateway is None
+    serving = "Ready", "models can be served here"
+    well = ("Witness", "it counts for majorities and serves no models") if witness else serving
     return [
         (
             "Reachable",
@@ -84,7 +87,7 @@ def region_conditions(
         (
             "Ready",
             problem is None,
-            problem.reason if problem else "Ready",
-            f"{problem}; {problem.remedy}" if problem else "models can be served here",
+            problem.reason if problem else well[0],
+            f"{problem}; {problem.remedy}" if problem else well[1],
         ),
     ]

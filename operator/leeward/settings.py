@@ -7,12 +7,15 @@ from dataclasses import dataclass
 class Settings:
     """Settings of one operator replica. Times are seconds.
 
-    `observer` names this replica where several watch. `interval` is the slow tick, `reach_interval` the fast one;
+    `observer` names this replica where several watch, `region` the Region whose cluster it runs in; where a `quorum`
+    elects a leader, only that one writes. `interval` is the slow tick, `reach_interval` the fast one;
     `scrape_interval` is that of the regions' Prometheus, which bounds how young a reading can be.
     """
 
     namespace: str = "leeward-system"
     observer: str = "leeward"
+    region: str = ""
+    quorum: bool = False
     interval: float = 5.0
     reach_interval: float = 0.5
     reach_deadline: float = 1.0

@@ -22,12 +22,14 @@ class _Reach:
 
 @dataclass
 class ReachBook:
-    """Per observer and region: does it answer, and since when not. Observers: this replica, and `via <entry>`.
+    """Per observer and region: does it answer, and since when not. Observers: this replica, `via <entry>`, and others.
 
-    `home` is the region that this replica runs in, empty if it is in none.
+    `me` is this replica, `home` the region that it runs in, empty if it is in none; `homes` are those of others.
     """
 
+    me: str = ""
     home: str = ""
+    homes: dict[str, str] = field(default_factory=dict)
     _seen: dict[tuple[str, str], _Reach] = field(default_factory=dict)
 
     def note(self, observer: str, region: str, answered: bool | None, started_ms: int, now_ms: int) -> bool:
@@ -43,11 +45,17 @@ class ReachBook:
         entry.seen_ms = now_ms
         return before != answered
 
+    def views(self, observer: str) -> dict[str, int | None]:
+        """What one observer sees: each region's answer, None, or since when it does not."""
+        return {name: seen.failing_since_ms for (who, name), seen in sorted(self._seen.items()) if who == observer}
+
     def readings(self, region: str, regions: Iterable[str], now_ms: int, fresh_ms: int) -> tuple[ReachReading, ...]:
         """Every observer's fresh view of one region, with how many of the other regions that observer reaches."""
         found = []
         names = list(regions)
         for observer in sorted({observer for observer, seen in self._seen if seen == region}):
+            if self._silent(observer):
+                continue
             entry = self._seen[observer, region]
             age = now_ms - entry.seen_ms
             if age <= fresh_ms:
@@ -56,10 +64,16 @@ class ReachBook:
                 found.append(ReachReading(observer, failing, age, reached, total))
         return tuple(found)
 
+    def _silent(self, observer: str) -> bool:
+        """Another replica whose region does not answer any more: its last word may be older than it looks."""
+        mine = self._seen.get((self.me, self.homes.get(observer, "")))
+        return mine is not None and mine.failing_since_ms is not None
+
     def _reached(self, observer: str, names: list[str], now_ms: int, fresh_ms: int) -> tuple[int, int]:
         """How many of the regions that it was asked about an observer reaches, its own left out: counting itself, it
         would trust itself while it is cut off."""
-        own = observer.removeprefix("via ") if observer.startswith("via ") else self.home or observer
+        through = observer.removeprefix("via ") if observer.startswith("via ") else ""
+        own = through or self.homes.get(observer, self.home) or observer
         views = [view for name in names if name != own and (view := self._seen.get((observer, name))) is not None]
         reached = sum(now_ms - view.seen_ms <= fresh_ms and view.failing_since_ms is None for view in views)
         return reached, len(views)
@@ -89,10 +103,15 @@ class ProbeBook:
 
     windows_ms: tuple[int, ...]
     _probes: dict[tuple[ModelKey, str], dict[str, deque[_Probe]]] = field(default_factory=dict)
+    _lost: set[tuple[ModelKey, str, str]] = field(default_factory=set)  # paths that were missing when asked last
 
     def note(self, model: ModelKey, region: str, path: str, outcome: Outcome, why: str, now_ms: int) -> None:
-        """Take in a probe; full regions and missing paths say nothing."""
-        if outcome in (Outcome.FULL, Outcome.NO_PATH):
+        """Take in a probe; full regions say nothing. What came by a path that is missing now is no news any more."""
+        if outcome is Outcome.NO_PATH:
+            self._lost.add((model, region, path))
+            return
+        self._lost.discard((model, region, path))
+        if outcome is Outcome.FULL:
             return
         kept = self._probes.setdefault((model, region), {}).setdefault(path, deque())
         kept.append(_Probe(now_ms, outcome is Outcome.GOOD, why))
@@ -109,7 +128,11 @@ class ProbeBook:
 
     def failing(self, model: ModelKey, region: str, now_ms: int, fresh_ms: int) -> bool | None:
         """Did the newest probe of every path that has a fresh one fail? None without any."""
-        newest = [kept[-1] for _, kept in self._paths(model, region) if now_ms - kept[-1].at_ms <= fresh_ms]
+        newest = [
+            kept[-1]
+            for path, kept in self._paths(model, region)
+            if (model, region, path) not in self._lost and now_ms - kept[-1].at_ms <= fresh_ms
+        ]
         return all(not probe.good for probe in newest) if newest else None
 
     def _paths(self, model: ModelKey, region: str) -> list[tuple[str, deque[_Probe]]]:
@@ -123,3 +146,4 @@ class ProbeBook:
     def forget(self, models: set[ModelKey]) -> None:
         """Drop models that are no more."""
         self._probes = {key: kept for key, kept in self._probes.items() if key[0] in models}
+        self._lost = {key for key in self._lost if key[0] in models}

@@ -6,15 +6,20 @@ An object that cannot be read keeps its place with the reason, so that its error
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 from pydantic import ValidationError
 
-from leeward.api.common import first_problem
+from leeward.api.common import Resource, first_problem
+from leeward.api.evacuation import Evacuation
 from leeward.api.modeldeployment import ModelDeployment, RegionEntry
+from leeward.api.orders import ANNOTATIONS
 from leeward.api.region import Region
 from leeward.api.serving import DEFAULT_RESOURCE
 from leeward.ports import KubeObject, PortError
+
+KINDS: dict[str, type[Resource]] = {kind.KIND: kind for kind in (ModelDeployment, Region, Evacuation)}
 
 log = structlog.get_logger("store")
 
@@ -32,6 +37,7 @@ class Store:
 
     models: dict[str, ModelDeployment] = field(default_factory=dict)
     regions: dict[str, Region] = field(default_factory=dict)
+    evacuations: dict[str, Evacuation] = field(default_factory=dict)
     unreadable: dict[tuple[str, str], Unreadable] = field(default_factory=dict)  # by kind and key
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     listed: set[str] = field(default_factory=set)
@@ -51,11 +57,7 @@ class Store:
 
     def put(self, document: KubeObject) -> None:
         """Take in an object as the API server sent it. A change of status alone wakes nobody."""
-        known: dict[str, ModelDeployment] | dict[str, Region]
-        known, kind = (
-            (self.models, ModelDeployment) if document["kind"] == ModelDeployment.KIND else (self.regions, Region)
-        )
-        key = key_of(document)
+        known, kind, key = self._known[document["kind"]], KINDS[document["kind"]], key_of(document)
         try:
             read = kind.read(document)
         except ValidationError as error:
@@ -63,16 +65,34 @@ class Store:
             return
         self.unreadable.pop((document["kind"], key), None)
         before = known.get(key)
-        known[key] = read  # type: ignore[assignment]  # the two branches above pair mapping and model
+        known[key] = read
         if before is None or _wanted(before) != _wanted(read):
             self.changed.set()
 
     def drop(self, document: KubeObject) -> None:
         """Forget an object that is gone."""
         key = key_of(document)
-        self.models.pop(key, None) if document["kind"] == ModelDeployment.KIND else self.regions.pop(key, None)
+        self._known[document["kind"]].pop(key, None)
         self.unreadable.pop((document["kind"], key), None)
         self.changed.set()
+
+    def reads(self, kind: str, key: str) -> bool:
+        """Was there ever a form of the object that could be read?"""
+        return key in self._known[kind]
+
+    @property
+    def complete(self) -> bool:
+        """Has every kind been listed?"""
+        return self.listed >= KINDS.keys()
+
+    @property
+    def _known(self) -> dict[str, dict[str, Any]]:
+        """Objects by kind and key."""
+        return {
+            ModelDeployment.KIND: self.models,
+            Region.KIND: self.regions,
+            Evacuation.KIND: self.evacuations,
+        }
 
     def _cannot_read(self, kind: str, key: str, error: ValidationError) -> None:
         problem = Unreadable(first_problem(error))
@@ -83,7 +103,7 @@ class Store:
 
     def keep_only(self, kind: str, keys: set[str]) -> None:
         """Forget objects of a kind that a fresh list does not have: a watch can miss a deletion."""
-        known = self.models if kind == ModelDeployment.KIND else self.regions
+        known = self._known[kind]
         gone = set(known) - keys
         for key in gone:
             del known[key]
@@ -105,5 +125,6 @@ def key_of(document: KubeObject) -> str:
     return f"{metadata['namespace']}/{metadata['name']}" if metadata.get("namespace") else str(metadata["name"])
 
 
-def _wanted(read: ModelDeployment | Region) -> tuple[object, ...]:
-    return read.metadata.generation, read.metadata.deletion_timestamp, read.metadata.uid
+def _wanted(read: Resource) -> tuple[object, ...]:
+    orders = tuple(read.metadata.annotations.get(name) for name in ANNOTATIONS)
+    return read.metadata.generation, read.metadata.deletion_timestamp, read.metadata.uid, orders

@@ -11,26 +11,30 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from leeward import apply, cleanup, elasticity, opening
-from leeward.adapters.members import Member, Members, check_gateway, unusable
+from leeward import apply, cleanup, elasticity, opening, orders
+from leeward.adapters.members import Members, unusable
 from leeward.adapters.pools import Registry
 from leeward.adapters.telemetry import Liveness, Telemetry
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
 from leeward.core.decide import decide
+from leeward.core.handover import adopt, take_over
 from leeward.core.plan import Plan, Verdict
 from leeward.core.spec import ModelSpec
-from leeward.known import Known, recalled
+from leeward.known import Known, recalled, recorded
+from leeward.leadership import Leadership
 from leeward.leaving import Leaving, evacuated
 from leeward.lookout import Lookout
 from leeward.observe import Observer, now_ms
-from leeward.ports import Cluster, ModelKey, PortError, RegionMissing
+from leeward.ports import ModelKey, PortError, RegionMissing
 from leeward.provision import nodes_condition
 from leeward.record import Recorder
 from leeward.record_decisions import DecisionLog
+from leeward.record_evacuations import EvacuationRecorder
 from leeward.record_regions import RegionRecorder
 from leeward.settings import Settings
 from leeward.store import Store, with_entries
+from leeward.sweep import Sweep
 from leeward.targets import model_key
 from leeward.translate import model_spec
 from leeward.waiting import first_of
@@ -53,22 +57,26 @@ class Loop:
     observer: Observer
     recorder: Recorder
     region_recorder: RegionRecorder
+    evacuation_recorder: EvacuationRecorder
     debts: cleanup.Debts
     decisions: DecisionLog
     telemetry: Telemetry
     liveness: Liveness
     registry: Registry
+    leadership: Leadership | None = None  # None: this replica is alone, and always leads
     known: dict[str, Known] = field(default_factory=dict)
     alarm: asyncio.Event = field(default_factory=asyncio.Event)
-    _swept: float = 0.0
 
     def __post_init__(self) -> None:
         self.leaving = Leaving(self.store, self.observer, self.members, self.debts)
+        self.sweep = Sweep(self.settings, self.store, self.members, self.observer, self.registry, self.debts)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tick until `stop` is set. A tick that fails is told and the next one starts afresh."""
         lookout = Lookout(self.settings, self.store, self.members, self.observer, self.alarm)
         beside = asyncio.create_task(lookout.run(stop))
+        if self.leadership is not None:
+            self.leadership.changed = self.alarm
         try:
             while not stop.is_set():
                 hurried = self.alarm.is_set()
@@ -82,7 +90,7 @@ class Loop:
 
     async def _timed(self, hurried: bool) -> None:
         started, cpu = time.monotonic(), time.process_time()
-        self.liveness.tick_started, self.liveness.listed = started, len(self.store.listed) == 2
+        self.liveness.tick_started, self.liveness.listed = started, self.store.complete
         try:
             await self.tick(hurried)
             self.liveness.tick_ended = time.monotonic()
@@ -103,10 +111,14 @@ class Loop:
             self.members.found, self.store.served(), _HURRY_SECONDS if hurried else _PATIENCE_SECONDS
         )
         await self._turns(list(self.store.models.values()))
+        if not self.leads:
+            self.debts.loaded = False  # the leader writes the record
+            return
         for (kind, key), problem in self.store.unreadable.items():
-            if key not in (self.store.models if kind == ModelDeployment.KIND else self.store.regions):
+            if not self.store.reads(kind, key):
                 await self.recorder.refuse(kind, key, problem)
         await self._regions()
+        await self.evacuation_recorder.record_all(self.store, self.known, now_ms())
 
     async def _turns(self, models: list[ModelDeployment]) -> None:
         """Each model's part of a tick: no model waits for the writes of another, or fails with it."""
@@ -124,20 +136,28 @@ class Loop:
         problems = self._missing(model)
         going = self.leaving.entries(model, key, known.memory)
         self.store.leaving[model.key], leaving = going, tuple(entry.name for entry in going)
-        model = with_entries(model, going)
+        ordered = orders.standing(model, self.store.evacuations.values(), now_ms())
+        model = orders.obeying(with_entries(model, going), ordered)
         regions = {name: member.region for name, member in self.members.found.items()}
         spec = model_spec(model, regions, self.settings)
         if not spec.regions:
             missing = RegionMissing(f"none of its Regions exists: {', '.join(row.name for row in model.spec.regions)}")
-            return await self.recorder.refuse(model.kind, model.key, missing, model.status)
+            if self.leads:
+                await self.recorder.refuse(model.kind, model.key, missing, model.status)
+            return
         if known.ensuring is None and opening.found_open(self.observer, key, spec.region_names):
             known.serving = True
         now, gone = now_ms(), evacuated(spec, known.memory, leaving)
-        snapshot = replace(self.observer.snapshot(model, spec.region_names, now), evacuated=gone)
+        snapshot = orders.told(self.observer.snapshot(model, spec.region_names, now), spec, ordered, gone)
+        leads = self._take_turn(model, known)
         plan = decide(spec, snapshot, known.memory, now)
-        self.decisions.note(spec, snapshot, known.memory, now, plan)
-        known.memory = plan.memory
+        if leads:
+            self.decisions.note(spec, snapshot, known.memory, now, plan)
+        known.memory = plan.memory if leads else adopt(plan.memory, recorded(model))
+        known.refused = dict(plan.refused)
         self._attend(key, plan, known)
+        if not leads:
+            return
         if not self.settings.dry_run:
             problems |= await self._apply(model, spec, plan, known, leaving)
             plan = replace(plan, notes=(*plan.notes, *self.leaving.attend(key, leaving, spec, plan, snapshot)))
@@ -147,12 +167,41 @@ class Loop:
             more = [
                 nodes_condition(model, lines, known.placed, self.observer.nodes()),
                 elasticity.condition(model, lines, known.scaled),
+                orders.condition(ordered, plan),
             ]
             shut = not (known.serving or self.observer.open_everywhere(key, spec.region_names))
             leaves = self.leaving.told(key)
             await self.recorder.record(model, plan, ready, problems, more, shut=shut, leaving=leaves)
         except PortError as error:
             log.warning("the status could not be written", model=model.key, error=str(error), remedy=error.remedy)
+
+    async def _sweep_when_due(self) -> None:
+        if not await self.sweep.when_due():
+            return
+        for known in self.known.values():
+            known.applied = None
+        for key in set(self.known) - set(self.store.models):
+            del self.known[key]
+            self.recorder.forget(key)
+            self.decisions.forget(key)
+        if self.leads and not self.settings.dry_run:
+            await self.sweep.pay(self.leaving.wants)
+
+    @property
+    def leads(self) -> bool:
+        """Is it this replica that acts?"""
+        return self.leadership is None or self.leadership.leads()
+
+    def _take_turn(self, model: ModelDeployment, known: Known) -> bool:
+        """Whether this replica acts on the model in this tick; what changes hands when that has just begun or ended."""
+        leads = self.leads
+        if leads and not known.led and self.leadership is not None:
+            known.memory = take_over(adopt(known.memory, recorded(model)))
+            known.applied = None
+        elif known.led and not leads:
+            self.recorder.forget(model.key)
+        known.led = leads
+        return leads
 
     def _attend(self, key: ModelKey, plan: Plan, known: Known) -> None:
         """Tell the observer what to look at: models that users may reach, and regions that are out of traffic."""
@@ -223,56 +272,14 @@ class Loop:
         return found | unusable((entry.name for entry in model.spec.regions), self.members.found)
 
     async def _remove(self, model: ModelDeployment) -> None:
-        if self.settings.dry_run:
+        if self.settings.dry_run or not self.leads:
             return
         try:
-            if await cleanup.remove_everywhere(model, self._within_reach(), self.debts, self.decisions):
+            if await cleanup.remove_everywhere(model, self.sweep.within_reach(), self.debts, self.decisions):
                 self.known.pop(model.key, None)
                 self.recorder.forget(model.key)
         except PortError as error:
             log.warning("a deletion goes on later", model=model.key, error=str(error), remedy=error.remedy)
-
-    async def _sweep_when_due(self) -> None:
-        """Follow Region objects and Secrets, look at Gateways, forget what is gone, pay what is owed."""
-        due = time.monotonic() - self._swept > self.settings.sweep_interval
-        if not due and {name: member.region for name, member in self.members.found.items()} == self.store.regions:
-            return
-        self._swept = time.monotonic()
-        await self.members.refresh(self.store.regions)
-        await asyncio.gather(*(self._check(member) for member in self.members.found.values() if self._answers(member)))
-        for known in self.known.values():
-            known.applied = None
-        for key in set(self.known) - set(self.store.models):
-            del self.known[key]
-            self.recorder.forget(key)
-            self.decisions.forget(key)
-        alive = {model_key(model) for model in self.store.alive().values()}
-        self.debts.pools = self.registry.object_kinds(member.region for member in self.members.found.values())
-        self.observer.forget(alive, set(self.members.found))
-        if not self.settings.dry_run:
-            await self._pay()
-
-    async def _pay(self) -> None:
-        try:
-            if not self.debts.loaded:
-                await self.debts.load()
-            await self.debts.pay(self._within_reach(), self.leaving.wants)
-        except PortError as error:
-            log.warning("the record of what is owed cannot be kept", error=str(error), remedy=error.remedy)
-
-    async def _check(self, member: Member) -> None:
-        try:
-            await check_gateway(member)
-        except PortError as error:
-            log.info("a region's Gateway cannot be looked at", region=member.region.metadata.name, error=str(error))
-
-    def _answers(self, member: Member) -> bool:
-        sight = self.observer.regions.get(member.region.metadata.name)
-        return sight is None or sight.api_error is None
-
-    def _within_reach(self) -> dict[str, Cluster | None]:
-        """Every region's API server, None where it does not answer: nobody waits for those."""
-        return {name: member.cluster if self._answers(member) else None for name, member in self.members.found.items()}
 
     async def _regions(self) -> None:
         """Staleness metrics, and each Region's conditions when they changed."""

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHARTS = ROOT / "charts"
 IMAGE = "image.repository=registry.example.com/leeward"
 EVERYTHING = (
+    "quorum.region=us-east1",
     "podDisruptionBudget.enabled=true",
     "networkPolicy.restrictEgress=true",
     "serviceMonitor.enabled=true",

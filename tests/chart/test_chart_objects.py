@@ -8,7 +8,11 @@ from charts import EVERYTHING, ROOT, Helm, documents, only
 
 from leeward.cli.run import run
 
-CLUSTER_SCOPED = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "PriorityClass"}
+POLICY = "ValidatingAdmissionPolicy"
+CLUSTER_SCOPED = {
+    *("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "PriorityClass"),
+    *(POLICY, f"{POLICY}Binding"),
+}
 
 
 def test_the_pod_is_restricted(helm: Helm) -> None:
@@ -40,6 +44,27 @@ def test_the_operator_takes_the_arguments(helm: Helm, settings: tuple[str, ...])
     assert parsed["allow_exec"] == (("aws", "gcloud") if settings else ())
     named = {variable["name"] for variable in pod["containers"][0]["env"]}
     assert named == {"POD_NAME", "POD_NAMESPACE"}, "what leeward/cli/run.py reads"
+
+
+def test_one_of_several_replicas_is_told_so(helm: Helm) -> None:
+    pod = only(helm.render("leeward", "quorum.region=eu-west4"), "Deployment")["spec"]["template"]["spec"]
+    parsed = run.make_context("leeward run", pod["containers"][0]["args"][1:], auto_envvar_prefix=None).params
+    assert (parsed["quorum"], parsed["region"]) == (True, "eu-west4")
+
+
+def test_the_fence_is_that_of_config_and_stops_this_release(helm: Helm) -> None:
+    written = {row["metadata"]["name"] + row["kind"]: row["spec"] for row in documents(ROOT / "config/fence.yaml")}
+    same = helm.render("leeward", "quorum.region=a")
+    assert {row["metadata"]["name"] + row["kind"]: row["spec"] for row in same if POLICY in row["kind"]} == written
+    settings = "quorum.region=a", "serviceAccount.name=other"
+    blue = [row for row in helm.render("leeward", *settings, name="blue") if POLICY in row["kind"]]
+    users = [each["expression"] for row in blue for each in row["spec"].get("matchConditions", ())]
+    assert "request.userInfo.username == 'system:serviceaccount:leeward-system:other'" in users
+    assert {row["spec"].get("policyName", row["metadata"]["name"]) for row in blue} == {
+        "blue-leeward-fence",
+        "blue-leeward-fence-rises",
+    }
+    assert not [row for row in helm.render("leeward") if POLICY in row["kind"]]
 
 
 def test_the_port_is_the_one_that_is_listened_on(helm: Helm) -> None:

@@ -7,7 +7,7 @@ from charts import ROOT, Document, Helm, documents
 
 Right = tuple[str, str, str, str]  # kind and name of the role, group, resource, verb
 
-MEMBER, HOME = documents(ROOT / "config/member.yaml"), documents(ROOT / "config/home.yaml")
+MEMBER, HOME, QUORUM = (documents(ROOT / f"config/{name}.yaml") for name in ("member", "home", "quorum"))
 
 
 def rights(found: list[Document]) -> set[Right]:
@@ -30,7 +30,7 @@ def bindings(found: list[Document]) -> list[tuple[str, str, str, str]]:
     return sorted(
         (row["metadata"].get("namespace", ""), row["roleRef"]["kind"], row["roleRef"]["name"], str(row["subjects"]))
         for row in found
-        if row["kind"].endswith("Binding")
+        if row["kind"] in ("RoleBinding", "ClusterRoleBinding")
     )
 
 
@@ -40,13 +40,19 @@ def test_the_home_cluster_gets_the_rights_of_config(helm: Helm) -> None:
     assert bindings(rendered) == bindings(MEMBER + HOME)
 
 
+def test_one_of_several_replicas_gets_the_rights_of_config(helm: Helm) -> None:
+    rendered = helm.render("leeward", "quorum.region=us-east1")
+    assert rights(rendered) == rights(MEMBER + HOME + QUORUM)
+    assert bindings(rendered) == bindings(MEMBER + HOME + QUORUM)
+
+
 def test_a_member_gets_the_rights_of_config(helm: Helm) -> None:
     rendered = helm.render("leeward-member")
     assert rights(rendered) == rights(MEMBER)
     assert bindings(rendered) == bindings(MEMBER)
 
 
-@pytest.mark.parametrize(("kind", "group", "resource", "verb"), sorted(rights(MEMBER + HOME)))
+@pytest.mark.parametrize(("kind", "group", "resource", "verb"), sorted(rights(MEMBER + HOME + QUORUM)))
 def test_no_right_opens_the_way_to_more(kind: str, group: str, resource: str, verb: str) -> None:
     assert "*" not in group + resource + verb
     assert verb not in ("escalate", "bind", "impersonate", "deletecollection")

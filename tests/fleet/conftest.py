@@ -8,13 +8,15 @@ from pathlib import Path
 
 import poolworld
 import pytest
-from seen import Run
+from seen import KEY, Run
 from supply import at_work, lift_limits, operating
 
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.adapters.kubeconfigs import from_file
-from localfleet import layout, sandbox
-from localfleet.demo.stage import Operator, Stage
+from localfleet import faults, layout, sandbox
+from localfleet.bootstrap import documents
+from localfleet.demo.quorum import Quorum
+from localfleet.demo.stage import MODEL_FILE, Operator, Stage
 from localfleet.layout import MARK, Fleet
 
 
@@ -76,6 +78,20 @@ def served(
         loop.run_until_complete(stage.apply_model())
         loop.run_until_complete(stage.settled())
         yield operator
+
+
+@pytest.fixture(scope="module")
+def quorum(stage: Stage, loop: asyncio.AbstractEventLoop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quorum]:
+    """Three replicas at work and the model settled; all undone afterwards."""
+    run, made = loop.run_until_complete, Quorum(stage, KEY)
+    run(made.begin(documents(MODEL_FILE)[0], tmp_path_factory.mktemp("quorum")))
+    try:
+        run(made.settled(240))
+        yield made
+    finally:
+        for region in stage.fleet.regions:
+            run(faults.heal(region))
+        run(made.end())
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,10 @@ from leeward.adapters.objects import OWNED_KINDS, ROUTE, SCALED_OBJECT
 from leeward.adapters.routes import Names, read_row
 from leeward.ports import Ref
 from localfleet.bootstrap import documents
-from localfleet.demo.stage import MODEL_FILE, Stage
+from localfleet.demo.stage import KEY, MODEL_FILE, Stage
 from localfleet.demo.users import users_load
 from localfleet.load.generator import Load
 
-KEY = ("models", "llama-70b")
 SPEC = documents(MODEL_FILE)[0]["spec"]
 OWNED = tuple(kind for kind in OWNED_KINDS if kind is not SCALED_OBJECT)
 """What a model can own on this fleet, where KEDA is not installed."""

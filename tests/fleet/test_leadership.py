@@ -27,7 +27,7 @@ async def standing(stage: Stage) -> AsyncIterator[list[tuple[Leadership, asyncio
     """A replica per region, each with its way to stop."""
     running = []
     for rank, region in enumerate(stage.fleet.regions):
-        replica, stop = Leadership(region.name, SPACE, lambda: stage.clusters, rank), asyncio.Event()
+        replica, stop = Leadership(region.name, SPACE, lambda: stage.clusters, lambda at=rank: at), asyncio.Event()
         running.append((replica, stop, asyncio.create_task(replica.run(stop))))
     try:
         yield running

@@ -16,11 +16,10 @@ from leeward.ports import Ref
 from leeward.record_decisions import kept, place
 from localfleet import faults
 from localfleet.bootstrap import REPOSITORY, wait_for
-from localfleet.demo.stage import MODELS, Stage
+from localfleet.demo.stage import KEY, MODELS, Stage
 
 pytestmark = [pytest.mark.fleet, pytest.mark.usefixtures("served")]
 
-KEY = ("models", "llama-70b")
 RECORD = place("leeward-system", KEY)
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 

@@ -15,6 +15,7 @@ A scenario is a text file: comments and commands, a line of dashes, and the tran
     nearest a c,b               a's excess goes to c first
     revision a r2               what is deployed in a
     add d 25 | remove b         a region comes with its share, or goes
+    sold_out b | supply b       b has no machine for a single replica; it gets them
 """
 
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from world import Region, World, short_failback, three_regions
+from world import STARTUP_SECONDS, Region, World, short_failback, three_regions
 
 from leeward.core.plan import Plan, RegionPlan
 from leeward.core.snapshot import Pin
@@ -139,6 +140,13 @@ class Scenario:
 
     def do_revision(self, name: str, revision: str) -> None:
         self.world.regions[name].revision = revision
+
+    def do_sold_out(self, name: str) -> None:
+        self.world.regions[name].ready, self.world.regions[name].sold_out = 0, True
+
+    def do_supply(self, name: str) -> None:
+        region = self.world.regions[name]
+        region.sold_out, region.ready_at = False, self.world.now + STARTUP_SECONDS
 
     def do_add(self, name: str, share: str) -> None:
         self.world.change((*self.world.spec.regions, RegionSpec(name, int(share), 4, 12)))

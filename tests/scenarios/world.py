@@ -74,6 +74,7 @@ class Region:
     ready: int = 4
     desired: int = 4
     ready_at: int = 0
+    sold_out: bool = False
     revision: str = "r1"
 
     @property
@@ -272,7 +273,7 @@ class World:
         if replicas != region.desired:
             region.desired, region.ready_at = replicas, self.now + STARTUP_SECONDS
             region.ready = min(region.ready, replicas)
-        elif self.now >= region.ready_at:
+        elif self.now >= region.ready_at and not region.sold_out:
             region.ready = region.desired
 
     def run(self, seconds: int) -> list[tuple[int, Plan]]:

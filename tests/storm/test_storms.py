@@ -30,6 +30,15 @@ MENDED: dict[int, str] = {
     201960: "an operator without memory that saw one entry took the others' rows for the same, under LocalFirst",
     210510: "a path through a lost entry had no newer probe, and its last, a good one, spoke for a crashed region",
     212868: "the only region in traffic ailed under all the load, and the others waited for its ramp to end",
+    35420: "one entry lied of a region in its ramp, and the sum of all entries was believed",
+    36583: "an operator that began cut off took a region that users were in for one that was just starting",
+    45932: "an entry was lost 2 s before a region, and its last word of that region, a good one, still counted",
+    51513: "the first entry's row was read 20 s after the start: the region was taken for one that was just starting",
+    55495: "windows reached back into a hang that was over, and the region fell a second time for it",
+    56882: "an entry that counted little was not heard when it called a region good, so another lied unnoticed",
+    59082: "an operator with an old record did not see that a region was out already: its own entry had not been told",
+    71182: "a clean region waited for the ramp of one that could not get well without it, for half an hour",
+    71983: "the same after an evacuation, with half of all users refused meanwhile",
     1226: "a dead region kept its weight because all others counted as failed, though they answered",
 }
 """Seeds that broke a rule once, and what was wrong."""

@@ -6,9 +6,7 @@ from dataclasses import dataclass, field
 from leeward.adapters.objects import POLICY, ROUTE, labels_of
 from leeward.adapters.routes import Names
 from leeward.ports import KubeObject, Ref
-from localfleet.demo.stage import MODELS, Operator, Stage
-
-KEY = ("models", "llama-70b")
+from localfleet.demo.stage import KEY, MODELS, Operator, Stage
 
 
 @dataclass

@@ -38,7 +38,7 @@ SCENES: tuple[Scene, ...] = (
     ),
     Scene(
         6,
-        "a region crashes while demand is high, and the others need new nodes",
+        "a region crashes while demand is high",
         lambda region: faults.kill(region, "models"),
         more_rate=8.0,
     ),

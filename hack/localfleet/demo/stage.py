@@ -16,32 +16,35 @@ from leeward.adapters.clusters import KubernetesCluster
 from leeward.ports import Kind, KubeObject, Ref
 from localfleet import bootstrap
 from localfleet.bootstrap import REPOSITORY
-from localfleet.layout import Fleet
+from localfleet.layout import Fleet, RegionHost
 from localfleet.network import in_host
 
 MODEL_FILE = REPOSITORY / "examples" / "local" / "modeldeployment.yaml"
 MODELS = Kind("leeward.dev/v1alpha1", "ModelDeployment")
+KEY = ("models", "llama-70b")
+"""Namespace and name of that model."""
 OPERATOR_PORT = 8090
 
 
 @dataclass
 class Operator:
-    """The operator as a program on the home region's host; its log is JSON lines."""
+    """The operator as a program on a region's host, home if none is named; its log is JSON lines."""
 
     fleet: Fleet
     log: Path
     options: tuple[str, ...] = ()
+    at: RegionHost | None = None
+    program: tuple[str, ...] = ("-m", "leeward")
     _child: "subprocess.Popen[bytes] | None" = None
     _read: int = 0
 
     def start(self) -> None:
-        home = self.fleet.regions[0]
+        home = self.host
         command = in_host(
             home.name,
             [
                 sys.executable,
-                "-m",
-                "leeward",
+                *self.program,
                 "run",
                 "--kubeconfig",
                 str(home.folder / "kubeconfig-operator"),
@@ -59,6 +62,10 @@ class Operator:
             self._child = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
 
     @property
+    def host(self) -> RegionHost:
+        return self.at or self.fleet.regions[0]
+
+    @property
     def pid(self) -> int:
         assert self._child is not None, "the operator was not started"
         return self._child.pid
@@ -66,6 +73,18 @@ class Operator:
     @property
     def running(self) -> bool:
         return self._child is not None and self._child.poll() is None
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, if it runs."""
+        if self.running:
+            os.kill(self.pid, number)
+
+    def revive(self) -> None:
+        """Start it when it has ended, let it go on when it was stopped by a signal."""
+        if self.running:
+            self.send(signal.SIGCONT)
+        else:
+            self.start()
 
     def stop(self, seconds: float = 10.0) -> None:
         if self._child is None or self._child.poll() is not None:
@@ -79,7 +98,7 @@ class Operator:
 
     @property
     def metrics(self) -> str:
-        return f"http://{self.fleet.regions[0].address}:{OPERATOR_PORT}/metrics"
+        return f"http://{self.host.address}:{OPERATOR_PORT}/metrics"
 
     def said(self) -> Iterator[dict[str, object]]:
         """Lines of the log since the last call."""
@@ -119,7 +138,7 @@ class Stage:
         body = bootstrap.documents(path)[0]
         return await self.home.apply(body)
 
-    async def model(self, namespace: str = "models", name: str = "llama-70b") -> KubeObject | None:
+    async def model(self, namespace: str = KEY[0], name: str = KEY[1]) -> KubeObject | None:
         return await self.home.read(Ref(MODELS, namespace, name))
 
     async def settled(self, seconds: float = 120.0) -> KubeObject:
@@ -135,7 +154,8 @@ class Stage:
             found = await self.model()
             status = (found or {}).get("status") or {}
             good = {row["type"]: row["status"] for row in status.get("conditions") or ()}
-            calm = good.get("Ready") == "True" and good.get("Progressing") == "False"
+            known = found is not None and status.get("observedGeneration") == found["metadata"]["generation"]
+            calm = known and good.get("Ready") == "True" and good.get("Progressing") == "False"
             return found if calm and status.get("health") == "healthy" else None
 
         try:

@@ -17,7 +17,7 @@ from leeward.adapters.objects import DEPLOYMENT, MODEL_LABEL, NODE, ROUTE
 from leeward.adapters.pools.nodes import node_seen
 from leeward.adapters.routes import Names, read_row
 from leeward.ports import PortError, Ref
-from localfleet.demo.stage import Operator, Stage
+from localfleet.demo.stage import KEY, Operator, Stage
 from localfleet.layout import ENVOY_STATS_PORT
 
 _COUNT_SECONDS = 1.0
@@ -66,7 +66,7 @@ class Watch:
 
     stage: Stage
     operator: Operator | None
-    model: tuple[str, str] = ("models", "llama-70b")
+    model: tuple[str, str] = KEY
     samples: list[Sample] = field(default_factory=list)
     sayings: list[Saying] = field(default_factory=list)
     _ready: dict[str, int] = field(default_factory=dict)
@@ -86,7 +86,7 @@ class Watch:
     async def _sample(self, session: aiohttp.ClientSession) -> None:
         names = self.stage.fleet.region_names
         rows, active = await asyncio.gather(
-            asyncio.gather(*(self._row(name) for name in names)),
+            asyncio.gather(*(self.row(name) for name in names)),
             asyncio.gather(*(self._active(session, name) for name in names)),
         )
         if time.monotonic() - self._counted >= _COUNT_SECONDS:
@@ -112,7 +112,8 @@ class Watch:
             self._wanted[name] = found["spec"]["replicas"] if found else 0
             self._nodes[name] = sum(node_seen(body).ready for body in nodes)
 
-    async def _row(self, name: str) -> dict[str, int] | None:
+    async def row(self, name: str) -> dict[str, int] | None:
+        """An entry's weights now; None where they cannot be read."""
         try:
             async with asyncio.timeout(0.4):
                 route = await self.stage.clusters[name].read(Ref(ROUTE, self.model[0], Names(self.model[1]).users))

@@ -108,8 +108,8 @@ class KubernetesCluster:
             self.on_write("apply", ref.kind.kind)
         return applied
 
-    async def apply_status(self, body: KubeObject) -> KubeObject:
-        """Server-side apply of the status subresource."""
+    async def apply_status(self, body: KubeObject, *, writer: str = "") -> KubeObject:
+        """Server-side apply of the status subresource, as field manager `writer`."""
         ref = ref_of(body)
         path = await self._path(ref.kind, ref.namespace, ref.name)
         applied = await self._call(
@@ -117,7 +117,7 @@ class KubernetesCluster:
             f"{path}/status",
             body=body,
             content=_APPLY,
-            query=[("fieldManager", self._manager), ("force", "true")],
+            query=[("fieldManager", writer or self._manager), ("force", "true")],
         )
         self.on_write("status", ref.kind.kind)
         return applied

@@ -32,11 +32,12 @@ class FencedCluster:
     ) -> Sequence[KubeObject]:
         return await self.inner.find(kind, namespace, labels, fields)
 
-    async def apply(self, body: KubeObject, *, dry_run: bool = False) -> KubeObject:
-        return await self.inner.apply(self._stamped(body), dry_run=dry_run)
+    async def apply(self, body: KubeObject, *, dry_run: bool = False, writer: str = "") -> KubeObject:
+        return await self.inner.apply(self._stamped(body), dry_run=dry_run, writer=writer)
 
-    async def apply_status(self, body: KubeObject) -> KubeObject:
-        return await self.inner.apply_status({**body, "status": {**body["status"], "epoch": self._epoch()}})
+    async def apply_status(self, body: KubeObject, *, writer: str = "") -> KubeObject:
+        stamped = {**body, "status": {**body["status"], "epoch": self._epoch()}}
+        return await self.inner.apply_status(stamped, writer=writer)
 
     async def create(self, body: KubeObject) -> KubeObject:
         return await self.inner.create(self._stamped(body))
@@ -49,7 +50,8 @@ class FencedCluster:
         return await self.inner.patch(ref, stamped, subresource=subresource)
 
     async def delete(self, ref: Ref, *, uid: str = "", version: str = "") -> bool:
-        bumped = await self.patch(ref, {"metadata": {"uid": uid} if uid else {}})
+        only = {key: value for key, value in (("uid", uid), ("resourceVersion", version)) if value}
+        bumped = await self.patch(ref, {"metadata": only})
         if bumped is None:
             return False
         found = bumped["metadata"]

@@ -7,7 +7,7 @@ becomes that region's problem, with reason and remedy, and everything else goes 
 import base64
 import hashlib
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from leeward.adapters.objects import GATEWAY
 from leeward.adapters.prometheus import PrometheusSource
 from leeward.api.common import SecretKeyRef
 from leeward.api.region import Region
-from leeward.ports import BadReference, Cluster, Kind, Metrics, PortError, Ref, RegionMissing
+from leeward.ports import BadReference, Cluster, Kind, Metrics, PortError, Ref, RegionMissing, WitnessRegion
 from leeward.settings import Settings
 
 SECRET = Kind("v1", "Secret")
@@ -29,6 +29,7 @@ class Member:
 
     region: Region
     cluster: Cluster | None = None
+    bare: Cluster | None = None  # the same without a fence: for leases and the fence itself
     metrics: Metrics | None = None
     problem: PortError | None = None
     made_from: str = ""
@@ -36,10 +37,11 @@ class Member:
 
 @dataclass
 class Members:
-    """All regions, by name."""
+    """All regions, by name. `fenced` puts a fence around what writes to a region."""
 
     home: KubernetesCluster
     settings: Settings
+    fenced: Callable[[str, Cluster], Cluster] = lambda _, cluster: cluster
     found: dict[str, Member] = field(default_factory=dict)
 
     async def refresh(self, regions: Mapping[str, Region]) -> None:
@@ -55,16 +57,16 @@ class Members:
             kubeconfig = await self._kubeconfig(region)
             token, authority = await self._prometheus_secrets(region)
         except PortError as error:
-            # A home cluster that does not answer breaks no connection that stands.
-            keep = before if before and not isinstance(error, BadReference) else Member(region)
-            keep.region, keep.problem = region, error
-            self.found[name] = keep
+            if before and before.cluster and not isinstance(error, BadReference):
+                before.region = region  # a home cluster that does not answer breaks no connection that stands
+                return
+            if before:
+                await self._close(before)
+            self.found[name] = Member(region, problem=error)
             return
         mark = _digest(kubeconfig, token, authority, region.spec.model_dump_json())
         if before and before.made_from == mark:
             before.region = region
-            if isinstance(before.problem, BadReference):
-                before.problem = None
             return
         if before:
             await self._close(before)
@@ -75,9 +77,9 @@ class Members:
     ) -> Member:
         member = Member(region, made_from=mark)
         try:
-            member.cluster = (
+            member.bare = (
                 self.home
-                if region.spec.cluster.local is not None
+                if self._is_home(region)
                 else await from_kubeconfig(
                     name,
                     kubeconfig,
@@ -86,6 +88,7 @@ class Members:
                     on_write=self.home.on_write,
                 )
             )
+            member.cluster = self.fenced(name, member.bare)
         except PortError as error:
             member.problem = error
         source = region.spec.prometheus
@@ -101,10 +104,16 @@ class Members:
         return member
 
     async def _close(self, member: Member) -> None:
-        if member.cluster is not None and member.cluster is not self.home:
-            await member.cluster.close()
+        if member.bare is not None and member.bare is not self.home:
+            await member.bare.close()
         if member.metrics is not None:
             await member.metrics.close()
+
+    def _is_home(self, region: Region) -> bool:
+        """Is it the cluster that this replica runs in?"""
+        if self.settings.region:
+            return region.metadata.name == self.settings.region
+        return region.spec.cluster.local is not None
 
     async def close(self) -> None:
         for member in self.found.values():
@@ -112,7 +121,7 @@ class Members:
 
     async def _kubeconfig(self, region: Region) -> str:
         access = region.spec.cluster
-        if access.local is not None:
+        if self._is_home(region):
             return ""
         if access.kubeconfig_secret_ref is not None:
             return await self._secret(access.kubeconfig_secret_ref)
@@ -143,6 +152,8 @@ def unusable(names: Iterable[str], found: Mapping[str, Member]) -> dict[str, Por
     for name in names:
         member = found.get(name)
         problem = member.problem if member is not None else RegionMissing(f"there is no Region {name}")
+        if member is not None and member.region.spec.gateway is None:
+            problem = WitnessRegion(f"Region {name} is a witness: it has no gateway and serves no models")
         if problem is not None:
             problems[name] = problem
     return problems

@@ -20,6 +20,9 @@ MODEL_SERVER, STANDBY = "model-server", "standby"
 
 EPOCH = "leeward.dev/epoch"
 """Annotation: the term in which an object was written, or a lease taken."""
+ORIGIN, ADOPTIONS, AGREED = "leeward.dev/origin", "leeward.dev/adoptions", "leeward.dev/agreed"
+"""Annotations of Leeward's own objects where several clusters hold them: the cluster where a person changes it (`*`:
+all, by Git), how often a person moved that, and the spec that counts (core/origins.py)."""
 
 PROBE_HEADER = "x-leeward-region"
 """Request header by which a probe on the users listener names the region that shall answer."""
@@ -30,6 +33,7 @@ HOST_SUFFIX = ".region"
 
 MODELS = Kind(f"{GROUP}/{VERSION}", "ModelDeployment")
 REGIONS = Kind(f"{GROUP}/{VERSION}", "Region", namespaced=False)
+EVACUATIONS = Kind(f"{GROUP}/{VERSION}", "Evacuation", namespaced=False)
 CONFIG_MAP = Kind("v1", "ConfigMap")
 BACKEND = Kind("gateway.envoyproxy.io/v1alpha1", "Backend")
 POLICY = Kind("gateway.envoyproxy.io/v1alpha1", "BackendTrafficPolicy")
@@ -44,6 +48,7 @@ NODE_POOL = Kind("karpenter.sh/v1", "NodePool", namespaced=False)
 NODE = Kind("v1", "Node", namespaced=False)
 POD = Kind("v1", "Pod")
 EVENT = Kind("v1", "Event")
+REVIEW = Kind("authentication.k8s.io/v1", "SelfSubjectReview", namespaced=False)
 
 OWNED_KINDS: tuple[Kind, ...] = (
     ROUTE,

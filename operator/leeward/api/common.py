@@ -129,6 +129,8 @@ Conditions = Annotated[tuple[Condition, ...], Field(json_schema_extra={"maxItems
 
 ObservedGeneration = Annotated[int | None, Field(json_schema_extra={"format": "int64", "minimum": 0})]
 
+Epoch = Annotated[int | None, Field(json_schema_extra={"format": "int64", "minimum": 0})]
+
 
 def condition_of(conditions: tuple[Condition, ...], kind: str) -> Condition | None:
     """The condition of type `kind`, if it was ever set."""

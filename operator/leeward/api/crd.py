@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from leeward.api.common import GROUP, VERSION, Resource
+from leeward.api.evacuation import Evacuation, EvacuationSpec, EvacuationStatus
 from leeward.api.markers import Schema, rule, rules
 from leeward.api.modeldeployment import ModelDeployment, ModelDeploymentSpec
 from leeward.api.modelstatus import ModelDeploymentStatus
@@ -65,6 +66,16 @@ REGION_COLUMNS = (
     Column("Gateway", ".spec.gateway.address", "Address of the region's gateway.", 1),
 )
 
+EVACUATION_COLUMNS = (
+    Column("Region", ".spec.region", "The region that is to get no traffic."),
+    Column("Evacuated", _CONDITION.format("Evacuated"), "Whether every model has left it."),
+    Column("Why", '.status.conditions[?(@.type=="Evacuated")].reason', "What the order has come to."),
+    Column("By", ".spec.requestedBy", "Who asked for it."),
+    Column("Expires", ".spec.expiresAt", "When the order ends by itself."),
+    Column("Reason", ".spec.reason", "Why it was ordered.", 1),
+    AGE,
+)
+
 
 def crds() -> dict[str, Schema]:
     """The CRDs by file name."""
@@ -82,7 +93,14 @@ def crds() -> dict[str, Schema]:
         REGION_COLUMNS,
         "Cluster",
     )
-    return {f"{GROUP}_{each['spec']['names']['plural']}.yaml": each for each in (region, model)}
+    evacuation = _crd(
+        Evacuation,
+        _root(Evacuation, structural(EvacuationSpec), structural(EvacuationStatus)),
+        {"plural": "evacuations", "shortNames": ["evac"]},
+        EVACUATION_COLUMNS,
+        "Cluster",
+    )
+    return {f"{GROUP}_{each['spec']['names']['plural']}.yaml": each for each in (region, model, evacuation)}
 
 
 def rendered() -> dict[str, str]:

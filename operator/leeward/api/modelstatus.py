@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from leeward.api.common import ApiModel, Conditions, ObservedGeneration, Sentence
+from leeward.api.common import ApiModel, Conditions, Epoch, ObservedGeneration, Sentence
 from leeward.api.markers import MAX_MEMORY, MAX_REGIONS, Schema, keyed_list
 
 VERDICTS = ("healthy", "degraded", "failed", "unknown")
@@ -114,6 +114,7 @@ class ModelDeploymentStatus(ApiModel):
         json_schema_extra={"maxItems": MAX_REGIONS, **keyed_list("entry")},
         description="Weights by entry: where the requests that enter at each region's gateway go.",
     )
+    epoch: Epoch = Field(default=None, description="Term of the leader that wrote this status.")
     memory: str | None = Field(
         default=None,
         json_schema_extra={"maxLength": MAX_MEMORY},

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import ConfigDict, Field
 
 from leeward.api.access import ClusterAccess, Prometheus
-from leeward.api.common import ApiModel, Conditions, Label, ObjectName, ObservedGeneration, Resource
+from leeward.api.common import ApiModel, Conditions, Epoch, Label, ObjectName, ObservedGeneration, Resource
 from leeward.api.markers import rule, rules
 from leeward.api.pools import LabelValue, NodePools
 
@@ -140,6 +140,7 @@ class RegionStatus(ApiModel):
     observed_generation: ObservedGeneration = Field(
         default=None, description="metadata.generation that this status was computed from."
     )
+    epoch: Epoch = Field(default=None, description="Term of the leader that wrote this status.")
 
 
 class Region(Resource):

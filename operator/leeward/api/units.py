@@ -5,6 +5,7 @@ is exact. Each kind has a type for the models (pattern and length checked) and a
 """
 
 import re
+from datetime import datetime
 from fractions import Fraction
 from typing import Annotated
 
@@ -106,3 +107,15 @@ def decimal_text(value: Fraction, places: int = 1) -> str:
     """A value as the API writes it, rounded to `places`: Fraction(25, 2) is `12.5`, Fraction(3) is `3`."""
     text = f"{float(round(value, places)):.{places}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def moment_ms(text: str) -> int:
+    """Milliseconds since 1970 UTC of a time such as `2026-12-24T18:00:00Z`.
+
+    Raises:
+        ValueError: it is no time, or says no zone.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time needs its zone, such as 2026-12-24T18:00:00Z")
+    return round(1000 * moment.timestamp())

@@ -2,9 +2,12 @@
 
 import click
 
+from leeward.cli.adopt import adopt
 from leeward.cli.completion import completion
 from leeward.cli.decide import decide
+from leeward.cli.evacuate import evacuate, restore
 from leeward.cli.explain import explain_model
+from leeward.cli.hold import freeze, pin, thaw, unpin
 from leeward.cli.plan_capacity import plan_capacity
 from leeward.cli.run import run
 from leeward.cli.simulate import simulate
@@ -17,10 +20,8 @@ def main() -> None:
     """Keeps AI models serving when a region does not."""
 
 
-main.add_command(completion)
-main.add_command(decide)
-main.add_command(explain_model)
-main.add_command(plan_capacity)
-main.add_command(run)
-main.add_command(simulate)
-main.add_command(what_if)
+for command in (
+    *(completion, decide, explain_model, plan_capacity, run, simulate, what_if),
+    *(adopt, evacuate, restore, freeze, thaw, pin, unpin),
+):
+    main.add_command(command)

@@ -5,7 +5,7 @@ A person's kubeconfig may run its own commands to log in; it is theirs. The oper
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -16,17 +16,19 @@ from pydantic import ValidationError
 
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.adapters.kubeconfigs import from_kubeconfig
-from leeward.adapters.objects import MODELS, REGIONS
+from leeward.adapters.objects import ADOPTIONS, EVACUATIONS, MODELS, ORIGIN, REGIONS, REVIEW
 from leeward.api.common import first_problem
+from leeward.api.evacuation import Evacuation
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
+from leeward.notes import KINDS
 from leeward.ports import BadReference, Denied, KindMissing, KubeObject, PortError, Ref, Unreachable
 from leeward.record_decisions import kept, place
 from leeward.replay.decision import Decision, UnreadableError, read
 from leeward.store import key_of
 
 T = TypeVar("T")
-R = TypeVar("R", ModelDeployment, Region)
+R = TypeVar("R", ModelDeployment, Region, Evacuation)
 DEADLINE_SECONDS = 10.0
 REMEDIES: dict[type[PortError], str] = {
     Unreachable: "check the network, or name another cluster with --kubeconfig or --context",
@@ -117,6 +119,59 @@ class Home:
         """All Regions, by name."""
         found = [_read(Region, each) for each in await self.cluster.find(REGIONS)]
         return {region.metadata.name: region for region in found}
+
+    async def evacuations(self) -> list[Evacuation]:
+        """All Evacuations."""
+        return [_read(Evacuation, each) for each in await self.cluster.find(EVACUATIONS)]
+
+    async def order_evacuation(self, name: str, spec: KubeObject) -> None:
+        """Make an Evacuation."""
+        kind = EVACUATIONS
+        await self.cluster.create(
+            {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": name}, "spec": spec}
+        )
+
+    async def take_back(self, evacuation: Evacuation) -> None:
+        """Delete exactly this Evacuation."""
+        await self.cluster.delete(Ref(EVACUATIONS, "", evacuation.metadata.name), uid=evacuation.metadata.uid or "")
+
+    async def held(self, kind: str, name: str) -> KubeObject:
+        """One of our own objects as this cluster holds it, by name or `namespace/name`.
+
+        Raises:
+            click.ClickException: it does not exist.
+        """
+        namespace, _, bare = name.rpartition("/")
+        where = KINDS[kind]
+        ref = Ref(where, (namespace or self.namespace) if where.namespaced else "", bare)
+        found = await self.cluster.read(ref)
+        if found is None:
+            raise click.ClickException(f"there is no {ref} in this cluster: name another one with --context")
+        return found
+
+    async def adopt(self, found: KubeObject) -> None:
+        """Make exactly this version of a copy the origin; the leader tells all other clusters."""
+        metadata = found["metadata"]
+        noted = metadata.get("annotations") or {}
+        moved: KubeObject = {ORIGIN: None, ADOPTIONS: str(int(noted.get(ADOPTIONS, "0")) + 1)}
+        ref = Ref(KINDS[found["kind"]], metadata.get("namespace", ""), metadata["name"])
+        version = metadata["resourceVersion"]
+        await self.cluster.patch(ref, {"metadata": {"annotations": moved, "resourceVersion": version}})
+
+    async def annotate(self, model: ModelDeployment, annotations: Mapping[str, str | None]) -> None:
+        """Set annotations of a model; None removes one."""
+        where = Ref(MODELS, model.metadata.namespace or "", model.metadata.name)
+        await self.cluster.patch(where, {"metadata": {"annotations": dict(annotations)}})
+
+    async def myself(self) -> str:
+        """The user's name as the API server knows it; empty where it does not say."""
+        try:
+            made = await self.cluster.create(
+                {"apiVersion": REVIEW.api_version, "kind": REVIEW.kind, "metadata": {"name": "me"}}
+            )
+        except PortError:
+            return ""
+        return str(((made.get("status") or {}).get("userInfo") or {}).get("username") or "")
 
     async def decisions(self, model: ModelDeployment) -> list[tuple[bytes, Decision]]:
         """A model's recorded decisions, oldest first, with the bytes they were read from.

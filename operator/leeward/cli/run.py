@@ -33,6 +33,13 @@ _DEFAULT = Settings()
     show_default=True,
     help="Name of this replica as an observer.",
 )
+@click.option("--region", default="", help="Name of the Region in whose cluster this replica runs.")
+@click.option(
+    "--quorum",
+    is_flag=True,
+    help="One of several replicas, each with its own --region and --observer: the one that holds a Lease in most "
+    "clusters leads, the others watch. Without it this replica is alone.",
+)
 @click.option("--interval", default=_DEFAULT.interval, show_default=True, help="Seconds between slow ticks.")
 @click.option(
     "--scrape-interval",
@@ -60,6 +67,8 @@ def run(
     kubeconfig: Path | None,
     namespace: str,
     observer: str,
+    region: str,
+    quorum: bool,
     interval: float,
     scrape_interval: float,
     listen: str,
@@ -79,12 +88,16 @@ def run(
         raise click.BadParameter(f"{listen!r} is not HOST:PORT", param_hint="--listen")
     if interval <= 0 or scrape_interval <= 0:
         raise click.BadParameter("intervals must be above 0 seconds")
+    if quorum and not region:
+        raise click.BadParameter("needs --region, the Region in whose cluster this replica runs", param_hint="--quorum")
     from leeward.cli.operate import configure_logs, operate  # noqa: PLC0415 - a second that no other command needs
 
     configure_logs(log_format == "json" or (log_format == "auto" and not sys.stderr.isatty()))
     settings = Settings(
         namespace=namespace,
         observer=observer,
+        region=region,
+        quorum=quorum,
         interval=interval,
         scrape_interval=scrape_interval,
         allowed_exec=allow_exec,

@@ -14,6 +14,7 @@ from math import lcm
 from leeward.core import capacity, guards, telling, writing
 from leeward.core.capacity import Outlook
 from leeward.core.demand import entry_demand
+from leeward.core.evacuations import admit
 from leeward.core.guards import Move
 from leeward.core.matrix import Aim, Rows, target_rows
 from leeward.core.memory import KEPT_WRITES, Memory, RegionMemory, in_last_hour
@@ -31,7 +32,7 @@ from leeward.core.writing import Proposal
 
 def decide(spec: ModelSpec, snapshot: Snapshot, memory: Memory, now_ms: int) -> Plan:
     """What to do now, and why. Never raises, whatever the readings; never waits, never looks at a clock."""
-    situation = survey(spec, snapshot, memory, now_ms)
+    situation, refused = admit(survey(spec, snapshot, memory, now_ms))
     turn, remembered = turn_phases(situation)
     outlook = _look_ahead(situation, turn.regions)
     base, target, proposal = _aim_and_step(situation, turn, outlook)
@@ -39,7 +40,7 @@ def decide(spec: ModelSpec, snapshot: Snapshot, memory: Memory, now_ms: int) -> 
     write = bool(proposal.reasons) and objection is None
     rows = proposal.rows if write else base
     remembered, sizes = _after(situation, turn, remembered, outlook, rows, target, write)
-    notes, told = _notes(situation, memory, turn, proposal, objection, outlook, rows if write else None)
+    notes, told = _notes(situation, memory, turn, refused, proposal, objection, outlook, rows if write else None)
     proof = survival(spec, turn.regions, outlook.demand)
     return Plan(
         weights=_matrix(spec, rows),
@@ -54,6 +55,7 @@ def decide(spec: ModelSpec, snapshot: Snapshot, memory: Memory, now_ms: int) -> 
         survivable_reason=proof.reason,
         memory=replace(remembered, told=told),
         margins=proof.margins,
+        refused=tuple(refused.items()),
     )
 
 
@@ -104,11 +106,15 @@ def _aim(s: Situation, outlook: Outlook, held: frozenset[str], rows: Rows) -> Ai
 
 
 def _held(s: Situation, turn: Turn) -> frozenset[str]:
-    """Regions that keep what they carry: nothing is known of them, or they failed and were not taken out."""
+    """Regions that keep what they carry: nothing is known of them, or they failed and were not taken out.
+
+    One that never had a replica has nothing to keep.
+    """
     return frozenset(
         name
         for name, region in turn.regions.items()
         if region.phase not in OUT_OF_TRAFFIC
+        and region.ready_known != 0
         and (region.verdict in (Verdict.UNKNOWN, Verdict.FAILED) or name in turn.held)
     )
 
@@ -166,6 +172,7 @@ def _notes(
     s: Situation,
     before: Memory,
     turn: Turn,
+    refused: Mapping[str, str],
     proposal: Proposal,
     objection: str | None,
     outlook: Outlook,
@@ -176,7 +183,7 @@ def _notes(
         sentence = f"{'; '.join(proposal.reasons)}: {_show(written)}"
         notes.append(Note("WeightsChanged", None, sentence, proposal.move.emergency))
     paced = objection is not None and objection == guards.min_interval(s, proposal.move)
-    lasting = telling.standing(s, turn, None if paced else objection, outlook)
+    lasting = telling.standing(s, turn, refused, None if paced else objection, outlook)
     lasting += [
         Note("RouteMissing", entry, f"entry {entry} has no route: it is written", False)
         if s.rows[entry] is None

@@ -149,8 +149,8 @@ def flapping(s: Situation, name: str) -> str | None:
 
 
 def one_at_a_time(s: Situation, name: str) -> str | None:
-    """One region comes back at a time, unless nobody else is there to carry what it cannot."""
-    if not any(s.memory.region(other).phase is Phase.ACTIVE for other in s.spec.region_names):
+    """One region comes back at a time, unless those in traffic are too few: then the first may never get well."""
+    if s.memory.short or not any(s.memory.region(other).phase is Phase.ACTIVE for other in s.spec.region_names):
         return None
     others = [
         other for other in s.spec.region_names if other != name and s.memory.region(other).phase is Phase.RECOVERING

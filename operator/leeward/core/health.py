@@ -121,8 +121,8 @@ def self_suspicion(snapshot: Snapshot, rules: Rules) -> str | None:
 
 
 def reach_back(region: RegionMemory, now_ms: int) -> int | None:
-    """How far back windows may reach: to the last fall, or to the clean time that ended the last illness."""
-    marks = [ms for ms in (region.fell_ms, region.healed_ms) if ms is not None]
+    """How far back windows may reach: to the last fall, or to the end of the last outage or illness."""
+    marks = [ms for ms in (region.fell_ms, region.outage_ms, region.healed_ms) if ms is not None]
     return max(0, now_ms - max(marks)) if marks else None
 
 
@@ -131,14 +131,17 @@ def _trusted(sensors: tuple[Counts, ...], liars: set[str], rules: Rules) -> tupl
 
 
 def _liars(sensors: dict[str, tuple[Counts, ...]], memory: Memory, rules: Rules, now_ms: int) -> set[str]:
-    """Sensors that call every region bad, of two at least."""
+    """Sensors that call every region bad, of two at least. Where it counts little and nothing bad, it calls it good."""
     heard: dict[str, list[Level]] = {}
     for name, counts in sensors.items():
         for sensor in _trusted(counts, set(), rules):
             back = reach_back(memory.region(name), now_ms)
-            tally = kinds.shortest_with(kinds.windows(sensor, back), kinds.MIN_SAMPLES)
+            tallies = kinds.windows(sensor, back)
+            tally = kinds.shortest_with(tallies, kinds.MIN_SAMPLES)
             if tally is not None:
                 heard.setdefault(sensor.sensor, []).append(rules.errors.judge(tally)[0])
+            elif any(each.total >= responses.MIN_PROBES and not each.bad for each in tallies):
+                heard.setdefault(sensor.sensor, []).append(Level.GOOD)
     return {sensor for sensor, levels in heard.items() if len(levels) > 1 and set(levels) == {Level.BAD}}
 
 

@@ -52,6 +52,7 @@ class RegionMemory:
     clean_ms: int = 0  # good time so far; unknown neither adds nor resets
     outcome_bad_since_ms: int | None = None
     probe_bad_since_ms: int | None = None
+    outage_ms: int | None = None  # when an outage was last certain: windows that reach back to it tell of what is over
     burning_since_ms: int | None = None  # the slow pair of windows, at two sensors
     bad_since_ms: int | None = None  # any kind bad, without a break
     baked_ms: int = 0  # healthy time of the ramp step since its weight arrived
@@ -59,7 +60,7 @@ class RegionMemory:
     busy_ms: int | None = None  # when it was last full, with the load that it was declared to carry
     full_since_ms: int | None = None  # requests wait, and nearly every slot runs
     filling: bool = False  # full, and too new to tell with how much load
-    ready_known: int | None = None  # last positive count
+    ready_known: int | None = None  # last positive count; 0: users are let in and it never had a replica
     demand_milli: int | None = None  # smoothed rate that enters here, in thousandths per second
     peaks_milli: tuple[int, ...] = ()  # the highest rate in each 15 s of the last 5 m, newest last
     peak_since_ms: int = 0  # when the newest of them began
@@ -81,6 +82,7 @@ class Memory:
 
     last_tick_ms: int | None = None
     ticks_since_start: int = 0
+    read: tuple[str, ...] = ()  # entries whose row, or lack of one, was read since the start
     moving: bool = True  # a ramp's weight has not reached its target yet
     suspected_ms: int | None = None  # when the observer last suspected itself
     short: bool = False  # the last tick ended in a shortage
@@ -131,12 +133,12 @@ def from_record(record: object) -> Memory:
 
 
 _FRESH = RegionMemory()
-_RECORDED = tuple(f.name for f in fields(RegionMemory))
-_RECORDED = _RECORDED[: _RECORDED.index("verdict")]
+RECORDED = tuple(f.name for f in fields(RegionMemory))
+RECORDED = RECORDED[: RECORDED.index("verdict")]
 
 
 def _region_record(region: RegionMemory) -> dict[str, object]:
-    kept = {name: getattr(region, name) for name in _RECORDED}
+    kept = {name: getattr(region, name) for name in RECORDED}
     return {
         name: str(value) if isinstance(value, (Verdict, Phase)) else value
         for name, value in kept.items()
@@ -159,7 +161,7 @@ def _read(record: object) -> Memory:
 
 def _read_region(value: object) -> RegionMemory:
     source = _mapping(value)
-    known = {name: _field(name, source[name]) for name in _RECORDED if name in source}
+    known = {name: _field(name, source[name]) for name in RECORDED if name in source}
     region = RegionMemory(**known)  # type: ignore[arg-type]  # _field has checked each type
     if region.settled is Verdict.UNKNOWN:
         raise ValueError("unknown never settles")

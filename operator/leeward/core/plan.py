@@ -46,6 +46,7 @@ class Plan:
     `weights` is what is in force after this plan: the new matrix, or the one last decided. `target` is
     where it is going (in Recommend mode: where it would go). `margins` are what the rest could carry beyond the demand
     if a region, or all regions of a failure domain, were lost, in requests per second; negative: what it would lack.
+    `refused` are regions that a person wants evacuated and that stay in traffic, and why.
     """
 
     weights: Matrix
@@ -60,3 +61,4 @@ class Plan:
     survivable_reason: str
     memory: Memory
     margins: tuple[tuple[str, Fraction], ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()

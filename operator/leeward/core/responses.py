@@ -8,7 +8,7 @@ bound) and in 1 m (as counted) is at least 6 b, and 2 %, the sensor burns. Burni
 sensors and for long enough it is a slow failure (health.py).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -43,19 +43,20 @@ def outcome(sensors: tuple[Counts, ...], rules: Rules, reach_back_ms: int | None
 
     Several entries are also heard together. What is merely fair at one of them is then chance, unless it is fair at
     all of them in sum: many sensors are looked at, every tick. A single other entry that calls the region bad, while
-    its own entry or its engine finds it good, tells of the way between the two.
+    its own entry or its engine finds it good, tells of the way between the two; so does their sum, where only that one
+    counts anything bad.
     """
     seen = [(counts.sensor, windows(counts, reach_back_ms)) for counts in sensors]
     heard = [h for sensor, tallies in seen if (h := _hear(sensor, tallies, rules)) is not None]
-    entries = [tallies for sensor, tallies in seen if sensor != ENGINE and any(t.total > 0 for t in tallies)]
-    together = _hear(TOGETHER, _pooled(entries), rules) if len(entries) > 1 else None
+    entries = {sensor: tallies for sensor, tallies in seen if sensor != ENGINE and any(t.total > 0 for t in tallies)}
+    together = _hear(TOGETHER, _pooled(list(entries.values())), rules) if len(entries) > 1 else None
     if together is not None:
         heard = [h if h.sensor == ENGINE or h.burning else _bad_or_good(h) for h in heard] + [together]
     if not heard:
         return None
     worst = min(heard, key=lambda h: (h.level, h.score, h.sensor))
     bad = _apart([h for h in heard if h.level is Level.BAD])
-    if len(bad) == 1 and bad[0].sensor != TOGETHER and _is_the_way(bad[0], heard, home):
+    if len(bad) == 1 and _is_the_way(_tellers(bad[0], entries), heard, home):
         heard = [_fair(h) if h.level is Level.BAD else h for h in heard]
         worst, bad = _fair(worst), []
     burning = _apart([h for h in heard if h.burning or h.level is Level.BAD])
@@ -76,9 +77,16 @@ def outcome(sensors: tuple[Counts, ...], rules: Rules, reach_back_ms: int | None
     )
 
 
-def _is_the_way(bad: _Heard, heard: list[_Heard], home: str) -> bool:
+def _tellers(bad: _Heard, entries: Mapping[str, tuple[Tally, ...]]) -> set[str]:
+    """Who counts anything bad: the sensor itself; of all entries together, those that do."""
+    if bad.sensor != TOGETHER:
+        return {bad.sensor}
+    return {sensor for sensor, tallies in entries.items() if any(t.bad for t in tallies)}
+
+
+def _is_the_way(tellers: set[str], heard: list[_Heard], home: str) -> bool:
     own = {ENGINE, home}
-    return bad.sensor not in own and any(h.sensor in own and h.newest is Level.GOOD for h in heard)
+    return len(tellers) == 1 and not tellers & own and any(h.sensor in own and h.newest is Level.GOOD for h in heard)
 
 
 def _fair(heard: _Heard) -> _Heard:

@@ -43,6 +43,7 @@ def settle(spec: ModelSpec, past: RegionMemory, seen: Assessment, now_ms: int, e
         been_ready=ready,
         fell_ms=now_ms if ready and not past.been_ready and past.votes else past.fell_ms,
         healed_ms=max(0, now_ms - clean_ms) if settled is Verdict.HEALTHY is not past.settled else past.healed_ms,
+        outage_ms=now_ms if seen.definitive else past.outage_ms,
         outcome_bad_since_ms=_since(past.outcome_bad_since_ms, seen.level(Kind.OUTCOME) is Level.BAD, now_ms),
         probe_bad_since_ms=_since(past.probe_bad_since_ms, seen.level(Kind.PROBE) is Level.BAD, now_ms),
         burning_since_ms=_since(past.burning_since_ms, any(map(burns, seen.opinions)), now_ms),

@@ -12,7 +12,7 @@ from leeward.core.learning import learn
 from leeward.core.memory import Memory, RegionMemory
 from leeward.core.phases import OUT_OF_TRAFFIC, Phase
 from leeward.core.settle import settle
-from leeward.core.snapshot import Matrix, RegionReadings, Snapshot
+from leeward.core.snapshot import RegionReadings, Snapshot
 from leeward.core.spec import ModelSpec, TrafficPolicy
 from leeward.core.verdict import Verdict
 
@@ -84,22 +84,22 @@ class Situation:
 def survey(spec: ModelSpec, snapshot: Snapshot, memory: Memory, now_ms: int) -> Situation:
     """Assess: verdicts for every region, debounced with what is remembered."""
     rows = {name: _readable(snapshot, name, spec.region_names) for name in spec.region_names}
-    past = _attend(spec, rows, memory, now_ms)
+    readings = readings_by_region(spec, snapshot)
+    past = _attend(spec, rows, readings, memory, now_ms)
     elapsed = 0 if past.last_tick_ms is None else max(0, now_ms - past.last_tick_ms)
     elapsed = min(elapsed, 3 * max(1, spec.interval_ms))
     assessments = assess(spec, snapshot, past, now_ms)
-    readings = readings_by_region(spec, snapshot)
     rules = Rules.of(spec)
+    settled = {name: settle(spec, past.region(name), seen, now_ms, elapsed) for name, seen in assessments.items()}
+    if any(row is not None for row in rows.values()) and any(region.been_ready for region in settled.values()):
+        settled = {name: _absent(region, readings[name], rules) for name, region in settled.items()}
     regions = {
-        name: _remember(
-            spec, settle(spec, past.region(name), seen, now_ms, elapsed), readings[name], rules, (now_ms, elapsed)
-        )
-        for name, seen in assessments.items()
+        name: _remember(spec, region, readings[name], rules, (now_ms, elapsed)) for name, region in settled.items()
     }
     suspicion = self_suspicion(snapshot, rules)
     suspected = past.suspected_ms if suspicion is None else now_ms
-    settled = replace(past, regions=regions, last_tick_ms=now_ms, suspected_ms=suspected)
-    return Situation(spec, snapshot, settled, assessments, readings, rows, suspicion, elapsed, now_ms)
+    remembered = replace(past, regions=regions, last_tick_ms=now_ms, suspected_ms=suspected)
+    return Situation(spec, snapshot, remembered, assessments, readings, rows, suspicion, elapsed, now_ms)
 
 
 def _readable(snapshot: Snapshot, entry: str, names: tuple[str, ...]) -> Row | None:
@@ -111,50 +111,73 @@ def _readable(snapshot: Snapshot, entry: str, names: tuple[str, ...]) -> Row | N
     return None
 
 
-def _attend(spec: ModelSpec, rows: Mapping[str, Row | None], memory: Memory, now_ms: int) -> Memory:
+def _attend(
+    spec: ModelSpec,
+    rows: Mapping[str, Row | None],
+    readings: Mapping[str, RegionReadings],
+    memory: Memory,
+    now_ms: int,
+) -> Memory:
     """Memory of exactly the spec's regions, with no time in the future.
 
-    A memory that knows nothing, in a fleet that has weights, was lost: a region found without weight then
-    has to earn it back, because nobody knows why it was taken.
+    An entry's row that is read for the first time since the start is from before it: users were let in where it has
+    weight, and it knows better than a record, which may be old. A memory that knows nothing, in a fleet that has
+    weights, was lost: a region found without weight then has to earn it back, because nobody knows why it was taken.
     """
     lost = not memory.regions
+    new = [n for n in rows if n not in memory.read and (rows[n] is not None or readings[n].api_answers is True)]
+    found = {entry: row for entry in new if (row := rows[entry]) is not None}
+    recorded = [dict(row) for entry, row in memory.weights if entry in found]
+    whole = {entry: row for entry, row in found.items() if sum(row.values()) == 100}
     regions = {}
     for region in spec.regions:
         known = memory.regions.get(region.name)
         if known is None:
             known = RegionMemory(since_ms=now_ms, phase_since_ms=now_ms, first_seen_ms=now_ms)
             if lost and region.share > 0 and _found_empty(spec, rows, region.name):
-                known = replace(
-                    known,
-                    settled=Verdict.FAILED,
-                    phase=Phase.DRAINED,
-                    fell_ms=now_ms,
-                    phase_reason="found without weight, and nothing remembered",
-                )
-        if not memory.ticks_since_start and any(row and row[region.name] for row in rows.values()):
-            known = replace(known, been_ready=True)  # users were let in there
+                known = _left(known, now_ms, "found without weight, and nothing remembered")
+        if any(row[region.name] for row in found.values()):
+            known = replace(known, been_ready=True)
+        had = known.been_ready and any(row.get(region.name) for row in recorded)
+        in_traffic = known.phase in (Phase.ACTIVE, Phase.RECOVERING)
+        if had and in_traffic and _found_empty(spec, rows, region.name):  # by a predecessor that left no record of it
+            known = _left(known, now_ms, "found without weight, which no record explains")
         regions[region.name] = _no_later_than(known, now_ms)
     return replace(
         memory,
         regions=regions,
-        weights=_as_read(rows, memory),
+        weights=tuple((entry, tuple(whole.get(entry, dict(row)).items())) for entry, row in memory.weights),
+        read=(*memory.read, *new),
         writes=tuple(min(ms, now_ms) for ms in memory.writes),
         failovers=tuple(min(ms, now_ms) for ms in memory.failovers),
     )
 
 
-def _as_read(rows: Mapping[str, Row | None], memory: Memory) -> Matrix:
-    """In the first tick after a start the clusters know better than a record, which may be old."""
-    if memory.ticks_since_start:
-        return memory.weights
-    return tuple((entry, tuple((rows.get(entry) or dict(row)).items())) for entry, row in memory.weights)
+def _left(known: RegionMemory, now_ms: int, reason: str) -> RegionMemory:
+    """It has to earn its weight back."""
+    return replace(
+        known,
+        settled=Verdict.FAILED,
+        since_ms=now_ms,
+        phase=Phase.DRAINED,
+        phase_since_ms=now_ms,
+        phase_reason=reason,
+        fell_ms=now_ms,
+        clean_ms=0,
+        step=0,
+    )
 
 
 def _found_empty(spec: ModelSpec, rows: Mapping[str, Row | None], name: str) -> bool:
-    """No weight anywhere that was read; under LocalFirst only its own entry can tell."""
-    read = [row for row in rows.values() if row is not None]
-    telling = rows[name] is not None or spec.traffic.policy is TrafficPolicy.SHARES
-    return bool(read) and telling and all(row[name] == 0 for row in read)
+    """No weight at the entries that tell: under LocalFirst at all, its own among them; else at those of other regions.
+
+    A region that was cut off when it was taken out still has the row of before at its own entry.
+    """
+    read = {entry: row for entry, row in rows.items() if row is not None}
+    if spec.traffic.policy is TrafficPolicy.SHARES:
+        others = {entry: row for entry, row in read.items() if entry != name}
+        return bool(read) and not any(row[name] for row in (others or read).values())
+    return name in read and not any(row[name] for row in read.values())
 
 
 _TIMES = (
@@ -166,6 +189,7 @@ _TIMES = (
     "replicas_at_ms",
     "fell_ms",
     "healed_ms",
+    "outage_ms",
 )
 
 
@@ -173,6 +197,15 @@ def _no_later_than(region: RegionMemory, now_ms: int) -> RegionMemory:
     """No time in the future: clocks differ between operators."""
     late = {name: now_ms for name in _TIMES if (getattr(region, name) or 0) > now_ms}
     return replace(region, **late) if late else region  # type: ignore[arg-type]  # each of _TIMES is an int
+
+
+def _absent(region: RegionMemory, readings: RegionReadings, rules: Rules) -> RegionMemory:
+    """Users are let in: a region that has no replica and never had one carries nothing, whatever it is declared to."""
+    ready = readings.ready
+    if region.been_ready:
+        return replace(region, ready_known=None) if region.ready_known == 0 else region
+    nobody = ready is not None and ready.ready == 0 and kinds.sound_ready(ready, rules)
+    return replace(region, ready_known=0) if nobody else region
 
 
 def _remember(

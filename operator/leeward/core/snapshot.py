@@ -112,5 +112,6 @@ class Snapshot:
     regions: tuple[RegionReadings, ...]
     weights: Matrix = ()
     observer_queries_fail: bool = False
-    evacuated: tuple[str, ...] = ()
+    evacuated: tuple[str, ...] = ()  # by a person's order
     pin: Pin | None = None
+    forced: tuple[str, ...] = ()  # evacuated even if the others cannot carry the load

@@ -14,7 +14,7 @@ region is out, that loss has happened: the others are brought to D/0.75, and no 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from leeward.core.capacity import STRAINED_UTILIZATION, full_capacity, may_serve, residency, short, shown
@@ -134,8 +134,12 @@ def _needed(
     spec: ModelSpec, regions: Mapping[str, RegionMemory], demand: Mapping[str, Fraction]
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Replicas to run, and replicas to have nodes for, before bounds in time."""
-    rates = {r.name: rate_per_replica(spec, regions[r.name]) for r in spec.regions}
     least = {r.name: max(0, r.replicas_min) for r in spec.regions}
+    present = tuple(r for r in spec.regions if regions[r.name].ready_known != 0)
+    if len(present) < len(spec.regions):  # what never came is not counted on
+        run, whole = _needed(replace(spec, regions=present), regions, demand)
+        return least | run, least | whole
+    rates = {r.name: rate_per_replica(spec, regions[r.name]) for r in spec.regions}
     if min(rates.values(), default=ZERO) <= 0 or spec.capacity.target_utilization <= 0:
         return least, least
     total = sum(demand.values(), ZERO)

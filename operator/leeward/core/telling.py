@@ -33,9 +33,12 @@ def changes(s: Situation, before: Mapping[str, RegionMemory], turn: Turn) -> lis
     return notes
 
 
-def standing(s: Situation, turn: Turn, write_held: str | None, outlook: Outlook) -> list[Note]:
+def standing(
+    s: Situation, turn: Turn, refused: Mapping[str, str], write_held: str | None, outlook: Outlook
+) -> list[Note]:
     """What holds, and what is short."""
     notes = [Note("FailoverHeld", name, f"{name} stays: {why}", True) for name, why in turn.held.items()]
+    notes += [Note("EvacuationRefused", name, f"{name} is not evacuated: {why}", True) for name, why in refused.items()]
     notes += [Note("FailbackHeld", name, f"{name} stays out: {why}") for name, why in turn.waiting.items()]
     if write_held is not None:
         notes.append(Note("WeightsHeld", None, f"weights stay: {write_held}"))

@@ -124,10 +124,6 @@ def _evacuate(s: Situation, turn: Turn) -> None:
         if phase is Phase.DRAINING and _emptied(s, name):
             turn.apply(s, name, Trigger.EMPTIED, "carries no weight any more")
         elif name in s.snapshot.evacuated and phase in (Phase.ACTIVE, Phase.RECOVERING):
-            objection = guards.first_objection(guards.EVACUATION_GUARDS, s, name)
-            if objection is not None:
-                turn.held[name] = objection
-                continue
             turn.apply(s, name, Trigger.EVACUATE, "evacuated by a person")
             turn.regions[name] = replace(turn.regions[name], ordered=True, step=0)
             turn.left.append(name)

@@ -6,7 +6,7 @@ never become a big one. Weight in a region that is out of traffic, or where resi
 once; so does every row that a person has pinned. A difference of less than two points is no reason to write,
 unless the weight of a recovering region rises, a cell goes to zero, or a region comes into or out of use. A
 row that could not be read moves with the others but is no reason to write; a cluster that answers and has no
-row is one.
+row is one, once another has a row: until then users are not let in, and nothing is written that would count.
 """
 
 from collections.abc import Mapping
@@ -111,10 +111,10 @@ def _ramping(turn: Turn) -> list[str]:
 
 
 def _drifts(s: Situation, entry: str, decided: Row) -> bool:
-    """Not what was decided, or a cluster that answers and has no route."""
+    """Not what was decided, or a cluster that answers and has no route while others have: users are let in."""
     read = s.rows[entry]
     if read is None:
-        return s.readings[entry].api_answers is True
+        return s.readings[entry].api_answers is True and any(s.rows.values())
     return bool(s.memory.weights) and read != decided
 
 
@@ -132,6 +132,14 @@ def _worth_a_step(row: Row, target: Row, crossing: frozenset[str], rising: froze
         n in crossing or target[n] == 0 or abs(row[n] - target[n]) >= DEAD_BAND or (n in rising and row[n] < target[n])
         for n in row
         if row[n] != target[n]
+    )
+
+
+def arrived(rows: Rows, target: Rows) -> bool:
+    """Is no difference left that would be written?"""
+    crossing = frozenset(name for row in target.values() for name in row if _used(rows, name) != _used(target, name))
+    return rows.keys() == target.keys() and not any(
+        _worth_a_step(row, target[entry], crossing, frozenset()) for entry, row in rows.items()
     )
 
 

@@ -53,6 +53,7 @@ class Sight:
         self.windows = (shortest, *(w for w in (60_000, 300_000, 900_000) if w > shortest))
         self.reach = ReachBook(home=self.names[home])
         self.probes = [(Probes(), Probes()) for _ in range(self.size)]
+        self.lost = [False] * self.size  # is there no path through another entry?
         self.metrics: list[Metrics | None] = [None] * self.size
         self.objects: list[Objects | None] = [None] * self.size
         self.api_answers = [False] * self.size
@@ -95,7 +96,8 @@ class Sight:
         if sky.probes_lost[region] or self.world.rows[self.home] is None:
             return
         self.probes[region][0].note(now, not self.sees(region) or self._probe_fails(region))
-        if self.size > 1 and self.sees(through):
+        self.lost[region] = not self.sees(through)
+        if self.size > 1 and not self.lost[region]:
             self.probes[region][1].note(now, not sky.linked(through, region) or self._probe_fails(region))
 
     def _probe_fails(self, region: int) -> bool:
@@ -204,11 +206,11 @@ class Sight:
         now = self.world.now_ms
         paths = ("direct", f"via {self.names[(region + 1) % self.size]}")
         counts, newest = [], []
-        for path, probes in zip(paths, self.probes[region], strict=True):
+        for path, probes, lost in zip(paths, self.probes[region], (False, self.lost[region]), strict=True):
             if probes.times:
                 age = now - probes.times[-1]
                 counts.append(Counts(path, tuple([Tally(*w) for w in probes.windows(now, self.windows)]), age))
-                if age <= self.probed_ms:
+                if age <= self.probed_ms and not lost:
                     newest.append(probes.newest_bad())
         return tuple(counts), all(newest) if newest else None
 

@@ -84,7 +84,9 @@ def test_every_rule_has_a_sentence_and_an_existing_field_path(crd: Schema) -> No
 
 
 def test_names_columns_and_subresources() -> None:
-    region, model = crds().values()
+    region, model, evacuation = crds().values()
+    assert evacuation["metadata"]["name"] == "evacuations.leeward.dev"
+    assert evacuation["spec"]["scope"] == "Cluster"
     assert region["metadata"]["name"] == "regions.leeward.dev"
     assert region["spec"]["scope"] == "Cluster"
     assert region["spec"]["names"]["shortNames"] == ["rgn"]

@@ -11,6 +11,7 @@ from leeward.core.decide import decide
 from leeward.core.memory import Memory
 from leeward.core.snapshot import Matrix, ReadyReading, RegionReadings
 from leeward.core.spec import CapacitySpec, ModelSpec, RegionSpec
+from leeward.core.writing import arrived
 
 SPEC = three_regions()
 HOME: Matrix = tuple((e, tuple((n, 100 * (n == e)) for n in "abc")) for e in "abc")
@@ -31,6 +32,31 @@ def test_a_fleet_that_starts_keeps_its_first_weights() -> None:
     plans = play(SPEC, first.memory, HOME, NOW + 5_000, *[tuple(map(starting, "abc"))] * 9)
     assert not any(plan.write_weights for plan in plans)
     assert verdict_of(plans[-1], "a") == "unknown"
+
+
+def test_what_never_had_a_replica_loses_its_weight_once_users_are_let_in() -> None:
+    spec = replace(SPEC, traffic=shares_policy(max_step=50))
+    first = decide(spec, seen(*map(starting, "abc")), Memory(), NOW)
+    one_is_late = (well("a"), well("b"), starting("c"))
+    closed = first
+    for second in range(5, 50, 5):
+        closed = decide(spec, seen(*one_is_late), closed.memory, NOW + 1000 * second)
+    assert closed.weights == first.weights, "nobody is sent anywhere yet"
+    assert len(closed.memory.writes) == 1, "what is not written takes nothing from the hour's budget"
+    opened = play(spec, closed.memory, first.weights, NOW + 60_000, *[one_is_late] * 9)
+    assert all(row == (("a", 50), ("b", 50), ("c", 0)) for _, row in opened[-1].weights)
+    assert (verdict_of(opened[-1], "c"), opened[-1].memory.region("c").ready_known) == ("unknown", 0)
+    come = play(spec, opened[-1].memory, opened[-1].weights, NOW + 120_000, tuple(map(well, "abc")))[-1]
+    assert all(dict(row)["c"] == 33 for _, row in come.weights)
+
+
+@pytest.mark.parametrize("unsure", [{"ready": None}, {"ready": ReadyReading(0, 4, 600_000)}])
+def test_a_count_that_is_not_known_is_not_zero(unsure: dict[str, ReadyReading | None]) -> None:
+    spec = replace(SPEC, traffic=shares_policy(max_step=50))
+    first = decide(spec, seen(*map(starting, "abc")), Memory(), NOW)
+    silent = (well("a"), well("b"), replace(starting("c"), **unsure))
+    plans = play(spec, first.memory, first.weights, NOW + 5_000, *[silent] * 9)
+    assert {plan.weights for plan in plans} == {first.weights}
 
 
 def test_first_weights_by_shares_and_capacity() -> None:
@@ -101,10 +127,11 @@ def test_weight_found_in_a_drained_region_is_an_emergency() -> None:
 
 
 def test_evacuation_drains_at_once_and_is_drained_when_seen_empty() -> None:
-    memory, weights, now = settled_fleet(SPEC)
-    first = decide(SPEC, seen(*map(well, "abc"), weights=weights, evacuated=("b",)), memory, now)
+    roomy = replace(SPEC, capacity=CapacitySpec(Fraction(40)))
+    memory, weights, now = settled_fleet(roomy)
+    first = decide(roomy, seen(*map(well, "abc"), weights=weights, evacuated=("b",)), memory, now)
     assert (phase_of(first, "b"), first.emergency) == ("draining", True)
-    second = decide(SPEC, seen(*map(well, "abc"), weights=first.weights, evacuated=("b",)), first.memory, now + 5_000)
+    second = decide(roomy, seen(*map(well, "abc"), weights=first.weights, evacuated=("b",)), first.memory, now + 5_000)
     assert (phase_of(second, "b"), second.write_weights) == ("drained", False)
 
 
@@ -133,6 +160,15 @@ def test_a_difference_of_one_point_is_not_written() -> None:
     shares = (RegionSpec("a", 34, 4, 12), RegionSpec("b", 34, 4, 12), RegionSpec("c", 33, 4, 12))
     plan = play(replace(spec, regions=shares), memory, weights, now + 10_000, tuple(map(well, "abc")))[0]
     assert not plan.write_weights
+
+
+@pytest.mark.parametrize(
+    ("row", "there"), [((34, 33, 33), True), ((33, 34, 33), True), ((32, 35, 33), False), ((35, 0, 65), False)]
+)
+def test_arrived_means_that_nothing_is_left_to_write(row: tuple[int, ...], there: bool) -> None:
+    target = {"a": {"a": 34, "b": 33, "c": 33}}
+    assert arrived({"a": dict(zip("abc", row, strict=True))}, target) is there
+    assert arrived({"a": target["a"]}, {"a": {"a": 34, "b": 66, "c": 0}}) is False
 
 
 def test_a_region_that_left_the_spec_leaves_the_rows() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from readings import NOW, answers, counts, gray, phase_of, play, seen, settled_fleet, well
+from readings import NOW, answers, counts, crashed, gray, phase_of, play, seen, settled_fleet, well
 from world import shares_policy, short_failback, three_regions
 
 from leeward.core.correlation import correlated
@@ -16,7 +16,7 @@ from leeward.core.phases import Phase
 from leeward.core.plan import Plan
 from leeward.core.responses import outcome, probe
 from leeward.core.situation import survey
-from leeward.core.snapshot import Counts, Pin, RegionReadings, Tally
+from leeward.core.snapshot import Counts, RegionReadings, Tally
 from leeward.core.spec import CapacitySpec, GuardLimits, ModelSpec, TrafficPolicy
 from leeward.core.verdict import Verdict
 
@@ -194,38 +194,6 @@ def test_a_correlated_fault_names_what_only_the_bad_have() -> None:
 
 # --- Pins and budgets ------------------------------------------------------------------------------------------------
 
-PINNED = (("a", (("a", 10), ("b", 90), ("c", 0))),)
-
-
-def test_a_pin_is_written_at_once_and_holds_falls_until_its_time() -> None:
-    memory, weights, now = settled_fleet(ROOMY)
-    pin = Pin(PINNED, now + 20_000)
-    first = decide(ROOMY, seen(*map(well, "abc"), weights=weights, pin=pin), memory, now)
-    assert first.write_weights and first.weights == first.target == (*PINNED, *weights[1:])
-    sick = seen(gray("b"), well("a"), well("c"), weights=first.weights, pin=pin)
-    second = decide(ROOMY, sick, first.memory, now + 5_000)
-    third = decide(ROOMY, sick, second.memory, now + 10_000)
-    assert third.reason == "hold: b: weights are pinned by a person"
-    after = decide(ROOMY, sick, third.memory, now + 20_000)
-    assert (phase_of(after, "b"), after.write_weights) == ("drained", True)
-
-
-@pytest.mark.parametrize(
-    "weights", [(), (("x", (("a", 100),)),), (("a", (("a", 0), ("b", 0))),), (("a", (("a", -1), ("b", 101))),)]
-)
-def test_a_pin_without_sense_changes_no_weight(weights: tuple) -> None:
-    memory, rows, now = settled_fleet(ROOMY)
-    plan = decide(ROOMY, seen(*map(well, "abc"), weights=rows, pin=Pin(weights, now + 1)), memory, now)
-    assert (plan.write_weights, plan.weights) == (False, rows)
-
-
-def test_a_pin_gives_nothing_to_a_region_that_is_out() -> None:
-    memory, weights, now = settled_fleet(ROOMY)
-    pin = Pin(PINNED, now + 60_000)
-    snapshot = seen(*map(well, "abc"), weights=weights, pin=pin, evacuated=("b",))
-    plan = decide(ROOMY, snapshot, memory, now)
-    assert plan.weights[0] == ("a", (("a", 100), ("b", 0), ("c", 0)))
-
 
 def test_half_of_the_write_budget_is_left_to_ramps() -> None:
     spec = replace(ROOMY, failback=short_failback(), guards=GuardLimits(writes_per_hour=40))
@@ -264,6 +232,27 @@ def test_a_single_entry_that_cannot_get_through_tells_of_the_way_not_of_the_regi
     assert (last.regions[0].verdict, last.regions[0].phase) == (Verdict.DEGRADED, "active")
     two = replace(way, outcomes=(*way.outcomes, counts("c", 300, 300)))
     assert plans(ROOMY, *[(two, well("b"), well("c"))] * 2)[-1].regions[0].phase == "drained"
+
+
+def test_what_only_one_other_entry_counts_as_bad_is_the_way_in_the_sum_of_all_entries_too() -> None:
+    """Too few requests for b to speak by itself, and enough of them to make the sum look bad."""
+    few = (counts("a", 0, 16), counts("b", 16, 16), counts("c", 0, 16), counts("engine", 0, 32))
+    heard = outcome(few, RULES, 30_000, "a")
+    assert heard is not None and heard.level is Level.FAIR
+    home_too = outcome((counts("a", 4, 16), *few[1:]), RULES, 30_000, "a")
+    assert home_too is not None and home_too.level is Level.BAD
+
+
+def test_a_row_that_is_read_late_is_from_before_the_start_all_the_same() -> None:
+    """A successor that begins cut off reads nothing; what it reads first, whenever that is, was there before it."""
+    blind = [RegionReadings(name, reach=(answers("op-1", reached=0),)) for name in "abc"]
+    first = decide(ROOMY, seen(*blind), Memory(), NOW)
+    assert (first.regions[2].verdict, first.memory.read) == (Verdict.UNKNOWN, ())
+    row = (("a", 34), ("b", 33), ("c", 33))
+    weights = tuple((entry, row) for entry in "abc")
+    ticks = [(well("a"), well("b"), crashed("c"))] * 4
+    last = play(ROOMY, first.memory, weights, NOW + 5_000, *ticks)[-1]
+    assert (last.regions[2].phase, last.regions[2].weight) == ("drained", 0)
 
 
 def test_a_row_that_nobody_knows_is_taken_for_home_where_users_are_served_at_home() -> None:

@@ -155,3 +155,10 @@ def test_the_common_level_is_the_lowest_that_suffices(pairs: list[tuple[Fraction
     assert total == min(max(wanted, sum(least.values())), sum(most.values()))
     higher = [n for n in least if raised[n] > least[n]]
     assert all(raised[n] in (most[n], max(raised[m] for m in higher)) for n in higher)
+
+
+def test_a_region_that_never_had_a_replica_is_not_counted_on() -> None:
+    absent = fleet(c=replace(WELL, verdict=Verdict.UNKNOWN, ready_known=0, been_ready=False))
+    two = replace(SPEC, regions=SPEC.regions[:2])
+    assert replicas(SPEC, absent, DEMAND) == replicas(two, fleet(), DEMAND) | {"c": 4}
+    assert not survival(SPEC, absent, evenly(27)).survives

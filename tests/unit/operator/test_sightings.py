@@ -82,6 +82,17 @@ def test_full_regions_and_missing_paths_are_no_probes() -> None:
     assert book.failing(MODEL, "b", 0, 15_000) is None
 
 
+def test_the_last_word_by_a_path_that_is_lost_is_no_news() -> None:
+    book = ProbeBook((30_000,))
+    book.note(MODEL, "b", "via c", Outcome.GOOD, "", 0)
+    book.note(MODEL, "b", "direct", Outcome.BAD, "", 3_000)
+    assert book.failing(MODEL, "b", 3_000, 15_000) is False
+    book.note(MODEL, "b", "via c", Outcome.NO_PATH, "", 4_000)
+    assert book.failing(MODEL, "b", 4_000, 15_000) is True
+    book.note(MODEL, "b", "via c", Outcome.GOOD, "", 5_000)
+    assert book.failing(MODEL, "b", 5_000, 15_000) is False
+
+
 def test_probes_are_tallied_per_path_and_window() -> None:
     book = ProbeBook((30_000, 60_000))
     for at, outcome in ((0, Outcome.BAD), (40_000, Outcome.GOOD), (45_000, Outcome.BAD)):
@@ -97,3 +108,15 @@ def test_failing_means_the_newest_probe_of_every_path() -> None:
     assert book.failing(MODEL, "b", 100, 15_000) is True
     book.note(MODEL, "b", "via c", Outcome.GOOD, "", 50)
     assert book.failing(MODEL, "b", 100, 15_000) is False
+
+
+def test_another_replicas_word_counts_while_its_region_answers() -> None:
+    book = ReachBook("op-a", "a", {"op-b": "b"})
+    for observer, names in (("op-a", "bc"), ("op-b", "ac")):
+        seen(book, observer, dict.fromkeys(names, True), 0)
+    seen(book, "op-b", {"c": False}, 1_000)
+    heard = {reading.observer: reading for reading in book.readings("c", NAMES, 1_500, 5_000)}
+    assert (heard["op-b"].failing_ms, heard["op-b"].reached_others, heard["op-b"].total_others) == (500, 1, 2)
+    seen(book, "op-a", {"b": False}, 2_000)
+    assert {reading.observer for reading in book.readings("c", NAMES, 2_500, 5_000)} == {"op-a"}
+    assert book.views("op-a") == {"b": 2_000, "c": None}

@@ -15,6 +15,7 @@ from leeward.cleanup import Debts
 from leeward.observe import Observer
 from leeward.record import Recorder
 from leeward.record_decisions import DecisionLog
+from leeward.record_evacuations import EvacuationRecorder
 from leeward.record_regions import RegionRecorder
 from leeward.settings import Settings
 from leeward.sightings import ProbeBook, ReachBook
@@ -52,6 +53,7 @@ def loop(broken: set[str]) -> Turns:
         Observer(settings, NOWHERE, ReachBook(), ProbeBook((30_000,))),
         Recorder(NOWHERE, seen, dry_run=True),
         RegionRecorder(NOWHERE, dry_run=True),
+        EvacuationRecorder(NOWHERE, dry_run=True),
         Debts(NOWHERE, settings.namespace, loaded=True),
         DecisionLog(NOWHERE, settings.namespace, seen, 0),
         seen,

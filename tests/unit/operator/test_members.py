@@ -1,0 +1,101 @@
+"""Connections to regions while the cluster that has their Secrets answers, does not, and answers again."""
+
+import base64
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import yaml
+
+from leeward.adapters.clusters import KubernetesCluster
+from leeward.adapters.members import Members, unusable
+from leeward.api.region import Region
+from leeward.ports import KubeObject, PortError, Ref, Unreachable
+from leeward.settings import Settings
+
+KUBECONFIG = yaml.safe_dump(
+    {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "far",
+        "clusters": [{"name": "far", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "users": [{"name": "far", "user": {"token": "a-token"}}],
+        "contexts": [{"name": "far", "context": {"cluster": "far", "user": "far"}}],
+    }
+)
+
+
+class Home:
+    """Holds every Secret, or none, or raises."""
+
+    def __init__(self) -> None:
+        self.error: PortError | None = None
+        values = {"value": KUBECONFIG, "token": "another-token", "ca.crt": ""}
+        data = {key: base64.b64encode(text.encode()).decode() for key, text in values.items()}
+        self.secret: KubeObject | None = {"data": data}
+
+    def on_write(self, *_: str) -> None: ...
+
+    async def read(self, _: Ref) -> KubeObject | None:
+        if self.error is not None:
+            raise self.error
+        return self.secret
+
+
+@pytest.fixture
+def home() -> Home:
+    return Home()
+
+
+@pytest.fixture
+async def members(home: Home) -> AsyncIterator[Members]:
+    made = Members(cast("KubernetesCluster", home), Settings())
+    yield made
+    await made.close()
+
+
+@pytest.fixture(scope="module")
+def regions() -> dict[str, Region]:
+    path = Path(__file__).resolve().parents[3] / "examples" / "regions.yaml"
+    bodies: list[dict[str, Any]] = list(yaml.safe_load_all(path.read_text()))
+    body = next(each for each in bodies if "kubeconfigSecretRef" in each["spec"]["cluster"])
+    return {body["metadata"]["name"]: Region.read(body)}
+
+
+async def test_a_home_cluster_that_does_not_answer_breaks_no_connection(
+    members: Members, home: Home, regions: dict[str, Region]
+) -> None:
+    await members.refresh(regions)
+    before = {name: member.cluster for name, member in members.found.items()}
+    assert unusable(regions, members.found) == {}
+    home.error = Unreachable("too many requests")
+    await members.refresh(regions)
+    assert unusable(regions, members.found) == {}
+    home.error = None
+    await members.refresh(regions)
+    assert {name: member.cluster for name, member in members.found.items()} == before
+
+
+async def test_a_region_that_could_not_be_reached_at_first_is_connected_later(
+    members: Members, home: Home, regions: dict[str, Region]
+) -> None:
+    home.error = Unreachable("too many requests")
+    await members.refresh(regions)
+    assert [type(each) for each in unusable(regions, members.found).values()] == [Unreachable]
+    home.error = None
+    await members.refresh(regions)
+    assert unusable(regions, members.found) == {}
+
+
+async def test_a_secret_that_is_gone_ends_the_connection_until_it_is_back(
+    members: Members, home: Home, regions: dict[str, Region]
+) -> None:
+    await members.refresh(regions)
+    secret, home.secret = home.secret, None
+    await members.refresh(regions)
+    assert [each.reason for each in unusable(regions, members.found).values()] == ["BadReference"]
+    assert [member.cluster for member in members.found.values()] == [None]
+    home.secret = secret
+    await members.refresh(regions)
+    assert unusable(regions, members.found) == {}
