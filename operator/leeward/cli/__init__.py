@@ -11,6 +11,7 @@ from leeward.cli.hold import freeze, pin, thaw, unpin
 from leeward.cli.plan_capacity import plan_capacity
 from leeward.cli.run import run
 from leeward.cli.simulate import simulate
+from leeward.cli.status import status
 from leeward.cli.what_if import what_if
 
 
@@ -21,7 +22,7 @@ def main() -> None:
 
 
 for command in (
-    *(completion, decide, explain_model, plan_capacity, run, simulate, what_if),
+    *(completion, decide, explain_model, plan_capacity, run, simulate, status, what_if),
     *(adopt, evacuate, restore, freeze, thaw, pin, unpin),
 ):
     main.add_command(command)

@@ -14,6 +14,7 @@ import click
 import yaml
 from pydantic import ValidationError
 
+from leeward.adapters import leases
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.adapters.kubeconfigs import from_kubeconfig
 from leeward.adapters.objects import ADOPTIONS, EVACUATIONS, MODELS, ORIGIN, REGIONS, REVIEW
@@ -123,6 +124,14 @@ class Home:
     async def evacuations(self) -> list[Evacuation]:
         """All Evacuations."""
         return [_read(Evacuation, each) for each in await self.cluster.find(EVACUATIONS)]
+
+    async def leader(self) -> tuple[str, int] | None:
+        """Who holds this cluster's Lease, and its epoch; None without an election, or without the right to see."""
+        try:
+            lease = await leases.read(self.cluster, self.access.operator_namespace)
+        except Denied:
+            return None
+        return (lease.holder, lease.epoch) if lease.version else None
 
     async def order_evacuation(self, name: str, spec: KubeObject) -> None:
         """Make an Evacuation."""

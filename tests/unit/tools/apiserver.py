@@ -13,7 +13,12 @@ from aiohttp import web
 
 SERVED = {
     "/api/v1": {"configmaps": "ConfigMap"},
-    "/apis/leeward.dev/v1alpha1": {"modeldeployments": "ModelDeployment", "regions": "Region"},
+    "/apis/leeward.dev/v1alpha1": {
+        "modeldeployments": "ModelDeployment",
+        "regions": "Region",
+        "evacuations": "Evacuation",
+    },
+    "/apis/coordination.k8s.io/v1": {"leases": "Lease"},
 }
 
 
