@@ -1,10 +1,13 @@
 """Recording what is seen of the Regions themselves: conditions and nodes, written only when they change."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import structlog
 
+from leeward.adapters.kubeconfigs import TokenLife
 from leeward.adapters.members import Member
 from leeward.adapters.pools.nodes import region_capacity
 from leeward.ports import Cluster, PortError
@@ -35,6 +38,7 @@ class RegionRecorder:
         """
         name = member.region.metadata.name
         rows = region_conditions(member, sight.api_error, sight.metrics_error, unreadable)
+        rows += credentials_condition(member.token_life, time.time_ns() // 1_000_000)
         capacity = None if sight.nodes is None else region_capacity(sight.nodes, resources).wire()
         mark = (member.region.metadata.uid, tuple(row[:3] for row in rows), capacity)
         if self.dry_run or self._marks.get(name) == mark:
@@ -91,3 +95,16 @@ def region_conditions(
             f"{problem}; {problem.remedy}" if problem else well[1],
         ),
     ]
+
+
+def credentials_condition(life: TokenLife | None, now_ms: int) -> list[Condit]:
+    """CredentialsValid: there where the region's token ends, and false in good time before."""
+    if life is None:
+        return []
+    end = f"{datetime.fromtimestamp(life.until_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+    renew = "make another one: leeward join, or a new kubeconfig in the Region's Secret"
+    if life.until_ms <= now_ms:
+        return [("CredentialsValid", False, "Expired", f"the token ended on {end}; {renew}")]
+    if life.ends_soon(now_ms):
+        return [("CredentialsValid", False, "ExpireSoon", f"the token ends on {end}; {renew}")]
+    return [("CredentialsValid", True, "Valid", f"the token ends on {end}")]

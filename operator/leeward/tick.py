@@ -287,5 +287,7 @@ class Loop:
             sight = self.observer.regions.get(name)
             if sight is not None:
                 self.telemetry.show_staleness(name, now_ms(), sight.api_seen_ms, sight.metrics_seen_ms)
+                if member.token_life is not None:
+                    self.telemetry.show_credentials(name, not member.token_life.ends_soon(now_ms()))
                 unreadable = self.store.unreadable.get((Region.KIND, name))
                 await self.region_recorder.record(member, sight, unreadable, self.store.resources())

@@ -1,6 +1,9 @@
 """Connections from kubeconfigs: refused where they would run a command in our pod, or where nobody can use them."""
 
+import base64
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,18 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.ports import BadReference, KubeObject
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLife:
+    """From when and until when a token is good, in milliseconds since 1970."""
+
+    since_ms: int
+    until_ms: int
+
+    def ends_soon(self, now_ms: int) -> bool:
+        """Is less than a tenth of it left, or less than a week of a longer life?"""
+        return self.until_ms - now_ms < min(7 * 86_400_000, (self.until_ms - self.since_ms) // 10)
 
 
 def check_kubeconfig(text: str, allowed_commands: Sequence[str] | None = ()) -> KubeObject:
@@ -66,3 +81,20 @@ def in_pod(name: str, **options: Any) -> KubernetesCluster:
     configuration.retries = None
     kubernetes_config.load_incluster_config(client_configuration=configuration)
     return KubernetesCluster(name, ApiClient(configuration), **options)
+
+
+def token_life(text: str) -> TokenLife | None:
+    """The life of the first token that ends in a kubeconfig, from its own words; None where none tells (RFC 7519)."""
+    users = check_kubeconfig(text, None).get("users") or []
+    told = [_life(str((user.get("user") or {}).get("token") or "")) for user in users]
+    return min((life for life in told if life), key=lambda life: life.until_ms, default=None)
+
+
+def _life(token: str) -> TokenLife | None:
+    payload = token.split(".")[1] if token.count(".") == 2 else ""
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        until = int(claims["exp"])
+        return TokenLife(int(claims.get("iat", until)) * 1000, until * 1000)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        return None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from leeward.adapters.clusters import KubernetesCluster
-from leeward.adapters.kubeconfigs import from_kubeconfig
+from leeward.adapters.kubeconfigs import TokenLife, from_kubeconfig, token_life
 from leeward.adapters.objects import GATEWAY
 from leeward.adapters.prometheus import PrometheusSource
 from leeward.api.common import SecretKeyRef
@@ -33,6 +33,7 @@ class Member:
     metrics: Metrics | None = None
     problem: PortError | None = None
     made_from: str = ""
+    token_life: TokenLife | None = None  # of the token that it is reached with, where that ends
 
 
 @dataclass
@@ -89,6 +90,7 @@ class Members:
                 )
             )
             member.cluster = self.fenced(name, member.bare)
+            member.token_life = token_life(kubeconfig) if kubeconfig else None
         except PortError as error:
             member.problem = error
         source = region.spec.prometheus

@@ -39,6 +39,11 @@ class Telemetry:
         self.staleness = gauge(
             "leeward_staleness_seconds", "Age of the newest answer of a region.", ("region", "source")
         )
+        self.credentials = gauge(
+            "leeward_credentials_valid",
+            "1 while a region's token does not end soon.",
+            ("region",),
+        )
         self.weight = gauge(
             "leeward_weight_percent", "Weight in force, by entry and serving region.", ("model", "entry", "region")
         )
@@ -109,6 +114,10 @@ class Telemetry:
         for source, seen in (("api", api_seen_ms), ("metrics", metrics_seen_ms)):
             if seen:
                 self.staleness.labels(region, source).set((now_ms - seen) / 1000)
+
+    def show_credentials(self, region: str, valid: bool) -> None:
+        """Does the token of a region last?"""
+        self.credentials.labels(region).set(valid)
 
     def forget(self, model: str) -> None:
         """Drop the series of a model that is gone."""

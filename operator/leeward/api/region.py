@@ -134,7 +134,7 @@ class RegionStatus(ApiModel):
     conditions: Conditions = Field(
         default=(),
         description="Reachable: the cluster's API server answers. MetricsFresh: its Prometheus answers "
-        "with fresh samples. Ready: models can be served here.",
+        "with fresh samples. Ready: models can be served here. CredentialsValid: its token does not end soon.",
     )
     capacity: RegionCapacity | None = Field(default=None, description="Accelerators in the region's cluster.")
     observed_generation: ObservedGeneration = Field(

@@ -8,6 +8,7 @@ from leeward.cli.decide import decide
 from leeward.cli.evacuate import evacuate, restore
 from leeward.cli.explain import explain_model
 from leeward.cli.hold import freeze, pin, thaw, unpin
+from leeward.cli.join import join
 from leeward.cli.plan_capacity import plan_capacity
 from leeward.cli.run import run
 from leeward.cli.simulate import simulate
@@ -23,6 +24,6 @@ def main() -> None:
 
 for command in (
     *(completion, decide, explain_model, plan_capacity, run, simulate, status, what_if),
-    *(adopt, evacuate, restore, freeze, thaw, pin, unpin),
+    *(adopt, join, evacuate, restore, freeze, thaw, pin, unpin),
 ):
     main.add_command(command)

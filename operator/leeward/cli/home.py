@@ -61,7 +61,7 @@ class Access:
             raise click.ClickException(f"{error} ({REMEDIES.get(type(error), error.remedy)})") from error
 
     async def _ask(self, question: "Callable[[Home], Awaitable[T]]") -> T:
-        path = self._path()
+        path = self.path()
         try:
             text = await asyncio.to_thread(path.read_text)
         except OSError as error:
@@ -80,7 +80,8 @@ class Access:
         finally:
             await cluster.close()
 
-    def _path(self) -> Path:
+    def path(self) -> Path:
+        """The kubeconfig that is used."""
         named = os.environ.get("KUBECONFIG", "")
         if self.kubeconfig is None and os.pathsep in named:
             raise click.ClickException("KUBECONFIG names several files: name one of them with --kubeconfig")

@@ -13,7 +13,7 @@ ABNORMAL = frozenset(
     {
         *(("Reachable", "False"), ("Reachable", "Unknown"), ("MetricsFresh", "False"), ("Ready", "False")),
         *(("TrafficHealthy", "False"), ("Survivable", "False"), ("NodesReady", "False"), ("InSync", "False")),
-        *(("Ordered", "True"), ("Ordered", "False"), ("Autoscaling", "False"), ("CredentialsExpire", "True")),
+        *(("Ordered", "True"), ("Ordered", "False"), ("Autoscaling", "False"), ("CredentialsValid", "False")),
     }
 )
 """Conditions, with their status, that a person should know of."""
