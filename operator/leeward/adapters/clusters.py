@@ -8,6 +8,7 @@ cluster. Every call has its own deadline, so that a dead cluster costs its deadl
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from email.utils import parsedate_to_datetime
 
 import aiohttp
 from kubernetes.aio.client import ApiClient
@@ -167,6 +168,17 @@ class KubernetesCluster:
     async def get(self, path: str) -> KubeObject:
         """GET of any JSON path, such as /version."""
         return await self._call("GET", path)
+
+    async def clock(self) -> float:
+        """Seconds since 1970 by the API server's clock, to the second, from the head of its answer."""
+        try:
+            async with asyncio.timeout(self._deadline):
+                request = await self._client.param_serialize("GET", "/version", auth_settings=["BearerToken"])
+                response = await self._client.call_api(*request, _request_timeout=self._deadline)
+                await response.read()
+                return parsedate_to_datetime(response.headers["Date"]).timestamp()
+        except (TimeoutError, aiohttp.ClientError, OSError, LookupError, ValueError, TypeError) as error:
+            raise Unreachable(f"API server of {self.name} tells no time: {error}") from error
 
     async def _path(self, kind: Kind, namespace: str = "", name: str = "") -> str:
         root = f"/apis/{kind.api_version}" if "/" in kind.api_version else f"/api/{kind.api_version}"

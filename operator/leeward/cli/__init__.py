@@ -5,6 +5,7 @@ import click
 from leeward.cli.adopt import adopt
 from leeward.cli.completion import completion
 from leeward.cli.decide import decide
+from leeward.cli.doctor import doctor
 from leeward.cli.evacuate import evacuate, restore
 from leeward.cli.explain import explain_model
 from leeward.cli.hold import freeze, pin, thaw, unpin
@@ -23,7 +24,7 @@ def main() -> None:
 
 
 for command in (
-    *(completion, decide, explain_model, plan_capacity, run, simulate, status, what_if),
+    *(completion, decide, doctor, explain_model, plan_capacity, run, simulate, status, what_if),
     *(adopt, join, evacuate, restore, freeze, thaw, pin, unpin),
 ):
     main.add_command(command)

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from leeward.adapters import leases
 from leeward.adapters.clusters import KubernetesCluster
-from leeward.adapters.kubeconfigs import from_kubeconfig
+from leeward.adapters.kubeconfigs import from_kubeconfig, in_pod
 from leeward.adapters.objects import ADOPTIONS, EVACUATIONS, MODELS, ORIGIN, REGIONS, REVIEW
 from leeward.api.common import first_problem
 from leeward.api.evacuation import Evacuation
@@ -48,6 +48,7 @@ class Access:
     namespace: str | None = None
     operator_namespace: str = "leeward-system"
     deadline_seconds: float = DEADLINE_SECONDS
+    in_pod: bool = False  # as the pod's own account
 
     def ask(self, question: "Callable[[Home], Awaitable[T]]") -> T:
         """Connect, ask, and close.
@@ -61,6 +62,16 @@ class Access:
             raise click.ClickException(f"{error} ({REMEDIES.get(type(error), error.remedy)})") from error
 
     async def _ask(self, question: "Callable[[Home], Awaitable[T]]") -> T:
+        cluster, namespace = await self._open()
+        try:
+            return await question(Home(cluster, self.namespace or namespace, self))
+        finally:
+            await cluster.close()
+
+    async def _open(self) -> tuple[KubernetesCluster, str]:
+        """The connection, and the namespace that it is about by default."""
+        if self.in_pod:
+            return in_pod("the home cluster", deadline_seconds=self.deadline_seconds), "default"
         path = self.path()
         try:
             text = await asyncio.to_thread(path.read_text)
@@ -75,10 +86,7 @@ class Access:
             context=self.context,
             deadline_seconds=self.deadline_seconds,
         )
-        try:
-            return await question(Home(cluster, self.namespace or _namespace(text, self.context), self))
-        finally:
-            await cluster.close()
+        return cluster, _namespace(text, self.context)
 
     def path(self) -> Path:
         """The kubeconfig that is used."""

@@ -85,7 +85,7 @@ def kubeconfig(region: str, way: Way, token: str) -> str:
 
 def rights(namespace: str) -> list[KubeObject]:
     """What config/member.yaml grants, for an operator's namespace."""
-    text = files("leeward").joinpath("cli/member.yaml").read_text("utf-8")
+    text = files("leeward").joinpath("cli/rights/member.yaml").read_text("utf-8")
     documents = list(yaml.safe_load_all(text.replace("namespace: leeward-system", f"namespace: {namespace}")))
     for each in documents:
         each["metadata"]["labels"] = {MANAGED_BY: JOINED}

@@ -1,0 +1,87 @@
+"""The home cluster: CRDs, the operator, its rights, who leads."""
+
+from collections.abc import AsyncIterator
+
+from leeward.adapters import leases
+from leeward.adapters.clusters import KubernetesCluster
+from leeward.adapters.objects import DEPLOYMENT, differs
+from leeward.api.crd import crds
+from leeward.cli.checkup.clusters import answers
+from leeward.cli.checkup.finding import FAIL, OK, SKIP, WARN, Finding
+from leeward.cli.checkup.rights import granted, rights
+from leeward.ports import Denied, Kind, PortError, Ref
+
+CRD = Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", namespaced=False)
+HOME = "home"
+
+
+async def home_cluster(home: KubernetesCluster, namespace: str, me: str) -> AsyncIterator[Finding]:
+    """All that is looked at there; `me` is who asks, as the cluster knows them.
+
+    Raises:
+        PortError: its API server does not answer.
+    """
+    for finding in await answers(HOME, home):
+        yield finding
+    async for finding in _definitions(home):
+        yield finding
+    async for finding in _operator(home, namespace):
+        yield finding
+    account = f"system:serviceaccount:{namespace}:leeward"
+    for name in ("home", "member"):
+        wanted = list(rights(name, namespace))
+        yield await granted(HOME, home, wanted, f"rights of config/{name}.yaml", None if me == account else account)
+
+
+async def _definitions(home: KubernetesCluster) -> AsyncIterator[Finding]:
+    for body in crds().values():
+        name = body["metadata"]["name"]
+        try:
+            live = await home.read(Ref(CRD, "", name))
+        except Denied:
+            yield Finding(HOME, f"CRD {name}", SKIP, "you may not read CRDs", "ask somebody who may")
+            continue
+        if live is None:
+            yield Finding(HOME, f"CRD {name}", FAIL, "is missing", "kubectl apply --server-side -f crds/")
+        elif differs(body["spec"], live["spec"]):
+            yield Finding(HOME, f"CRD {name}", WARN, "is of another version", "kubectl apply --server-side -f crds/")
+        else:
+            yield Finding(HOME, f"CRD {name}", OK, "is the one of this version")
+
+
+async def _operator(home: KubernetesCluster, namespace: str) -> AsyncIterator[Finding]:
+    try:
+        found = await home.find(DEPLOYMENT, namespace, {"app.kubernetes.io/name": "leeward"})
+    except PortError as error:
+        yield Finding(HOME, "operator", SKIP, str(error), error.remedy)
+        return
+    if not found:
+        yield Finding(
+            "home",
+            "operator",
+            WARN,
+            f"no Deployment of it in {namespace}",
+            "install the chart, or --operator-namespace",
+        )
+    for each in found:
+        name, ready = each["metadata"]["name"], (each.get("status") or {}).get("readyReplicas", 0)
+        state = OK if ready else FAIL
+        fix = (
+            ""
+            if ready
+            else f"kubectl -n {namespace} describe deployment {name}; kubectl -n {namespace} logs deploy/{name}"
+        )
+        yield Finding(HOME, "operator", state, f"Deployment {name} has {ready} ready", fix)
+
+
+async def election(home: KubernetesCluster, namespace: str) -> list[Finding]:
+    """Who leads; nothing where there is no Lease."""
+    try:
+        lease = await leases.read(home, namespace)
+    except PortError as error:
+        return [Finding(HOME, "leader", SKIP, str(error), error.remedy)]
+    if not lease.version:
+        return []
+    if lease.holder:
+        return [Finding(HOME, "leader", OK, f"{lease.holder}, epoch {lease.epoch}")]
+    return [Finding(HOME, "leader", WARN, "nobody holds the Lease", "see the replicas' logs: a majority must answer")]

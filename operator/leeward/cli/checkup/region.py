@@ -1,0 +1,159 @@
+"""A region's cluster, reached as the operator reaches it."""
+
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from fractions import Fraction
+
+from leeward.adapters import pools
+from leeward.adapters.clusters import KubernetesCluster
+from leeward.adapters.members import Member, check_gateway
+from leeward.adapters.objects import AUTOSCALER, BACKEND, DEPLOYMENT, POLICY, ROUTE
+from leeward.api.modeldeployment import ModelDeployment
+from leeward.api.units import parse_decimal
+from leeward.cli.checkup.clusters import answers
+from leeward.cli.checkup.finding import FAIL, OK, SKIP, WARN, Finding
+from leeward.cli.checkup.rights import granted, rights
+from leeward.ports import BadReference, Denied, Kind, KindMissing, PortError, Ref
+
+ADMISSION = (
+    Kind("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", namespaced=False),
+    Kind("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding", namespaced=False),
+)
+FENCE = "leeward-fence"
+
+
+async def region_cluster(
+    name: str, member: Member, models: Sequence[ModelDeployment], namespace: str, *, elected: bool
+) -> AsyncIterator[Finding]:
+    """All that is looked at there; `elected`: there are replicas that elect a leader."""
+    cluster = member.bare
+    if not isinstance(cluster, KubernetesCluster):
+        yield _unconnected(name, member)
+        return
+    try:
+        for finding in await answers(name, cluster):
+            yield finding
+    except PortError as error:
+        yield Finding(name, "API server", FAIL, str(error), error.remedy)
+        return
+    if member.token_life is not None:
+        yield _token(name, member)
+        parts = ("member", "quorum") if elected else ("member",)
+        yield await granted(
+            name, cluster, [right for part in parts for right in rights(part, namespace)], "rights", None
+        )
+    async for finding in _kinds(name, member, cluster):
+        yield finding
+    if elected:
+        yield await _fence(name, cluster)
+    async for finding in _serving(name, member, models):
+        yield finding
+
+
+async def _serving(name: str, member: Member, models: Sequence[ModelDeployment]) -> AsyncIterator[Finding]:
+    """What a region needs to serve models; a witness needs none of it."""
+    if member.region.spec.gateway is None:
+        return
+    yield await _gateway(name, member)
+    async for finding in _metrics(name, member, models):
+        yield finding
+
+
+def _unconnected(name: str, member: Member) -> Finding:
+    problem = member.problem or BadReference("it is not connected")
+    if isinstance(problem, Denied):
+        return Finding(name, "connection", SKIP, str(problem), "run it as an administrator, or with --in-pod")
+    return Finding(name, "connection", FAIL, str(problem), problem.remedy)
+
+
+def _token(name: str, member: Member) -> Finding:
+    life = member.token_life
+    assert life is not None, "asked for only where there is one"
+    soon = life.ends_soon(time.time_ns() // 1_000_000)
+    end = f"ends at {datetime.fromtimestamp(life.until_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+    return Finding(name, "token", WARN if soon else OK, end, f"leeward join {name}" if soon else "")
+
+
+async def _kinds(name: str, member: Member, cluster: KubernetesCluster) -> AsyncIterator[Finding]:
+    """Are the kinds served that models and pools of this region are made of?"""
+    wanted: list[Kind] = [DEPLOYMENT, AUTOSCALER]
+    if member.region.spec.gateway is not None:
+        wanted += [ROUTE, BACKEND, POLICY]
+    try:
+        wanted += pools.load().kind(member.region.spec.node_pools.provider).kinds(member.region.spec.node_pools)
+    except PortError as error:
+        yield Finding(name, "node pools", FAIL, str(error), error.remedy)
+    for kind in wanted:
+        try:
+            await cluster.read(Ref(kind, namespace="default" if kind.namespaced else "", name="leeward-doctor"))
+        except KindMissing as error:
+            yield Finding(name, kind.kind, FAIL, "is not served", str(error))
+        except PortError as error:
+            yield Finding(name, kind.kind, FAIL, str(error), error.remedy)
+        else:
+            yield Finding(name, kind.kind, OK, f"{kind.api_version} is served")
+
+
+async def _fence(name: str, cluster: KubernetesCluster) -> Finding:
+    try:
+        there = [await cluster.read(Ref(kind, "", FENCE)) for kind in ADMISSION]
+    except PortError:
+        return Finding(name, "fence", SKIP, "you may not read admission policies", "ask somebody who may")
+    if None in there:
+        return Finding(name, "fence", FAIL, "is missing", "install the chart with fence.install, or config/fence.yaml")
+    return Finding(name, "fence", OK, "is installed")
+
+
+async def _gateway(name: str, member: Member) -> Finding:
+    try:
+        await check_gateway(member)
+    except PortError as error:
+        return Finding(name, "Gateway", FAIL, str(error), error.remedy)
+    if member.problem is not None:
+        return Finding(name, "Gateway", FAIL, str(member.problem), member.problem.remedy)
+    return Finding(name, "Gateway", OK, "has both listeners")
+
+
+async def _metrics(name: str, member: Member, models: Sequence[ModelDeployment]) -> AsyncIterator[Finding]:
+    """Does Prometheus answer, and does it know each model's engine and this region's entry?"""
+    if member.metrics is None:
+        yield Finding(
+            name,
+            "Prometheus",
+            WARN,
+            "none is named; probes and readiness judge alone",
+            "set spec.prometheus of the Region",
+        )
+        return
+    served = [each for each in models if any(region.name == name for region in each.spec.regions)]
+    objectives = {_key(each): _first_token(each) for each in served}
+    try:
+        seen = await member.metrics.see(objectives)
+    except PortError as error:
+        yield Finding(name, "Prometheus", FAIL, str(error), "mend spec.prometheus of the Region, or the way to it")
+        return
+    yield Finding(name, "Prometheus", OK, "answers")
+    for key in objectives:
+        told: Mapping[str, bool] = {
+            "engine's load": key in seen.loads,
+            "engine's answers": seen.engines.get(key) is not None,
+            "gateway's answers": key in seen.entries,
+        }
+        yield _signals(name, "/".join(key), [what for what, there in told.items() if not there])
+
+
+def _signals(name: str, model: str, missing: Iterable[str]) -> Finding:
+    absent = ", ".join(missing)
+    if not absent:
+        return Finding(name, f"metrics of {model}", OK, "engine and gateway are seen")
+    fix = "let Prometheus scrape the model's pods and Envoy as docs/operations.md says; without requests there are none"
+    return Finding(name, f"metrics of {model}", WARN, f"nothing of: {absent}", fix)
+
+
+def _key(model: ModelDeployment) -> tuple[str, str]:
+    return model.metadata.namespace or "", model.metadata.name
+
+
+def _first_token(model: ModelDeployment) -> Fraction:
+    return parse_decimal(model.spec.objectives.ttft.seconds)
