@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
 import pytest
 
 from leeward.adapters.members import SECRET
