@@ -7,7 +7,9 @@ from charts import ROOT, Document, Helm, documents
 
 Right = tuple[str, str, str, str]  # kind and name of the role, group, resource, verb
 
-MEMBER, HOME, QUORUM = (documents(ROOT / f"config/{name}.yaml") for name in ("member", "home", "quorum"))
+MEMBER, HOME, QUORUM, PEOPLE = (
+    documents(ROOT / f"config/{name}.yaml") for name in ("member", "home", "quorum", "people")
+)
 
 
 def rights(found: list[Document]) -> set[Right]:
@@ -36,13 +38,13 @@ def bindings(found: list[Document]) -> list[tuple[str, str, str, str]]:
 
 def test_the_home_cluster_gets_the_rights_of_config(helm: Helm) -> None:
     rendered = helm.render("leeward")
-    assert rights(rendered) == rights(MEMBER + HOME)
+    assert rights(rendered) == rights(MEMBER + HOME + PEOPLE)
     assert bindings(rendered) == bindings(MEMBER + HOME)
 
 
 def test_one_of_several_replicas_gets_the_rights_of_config(helm: Helm) -> None:
     rendered = helm.render("leeward", "quorum.region=us-east1")
-    assert rights(rendered) == rights(MEMBER + HOME + QUORUM)
+    assert rights(rendered) == rights(MEMBER + HOME + QUORUM + PEOPLE)
     assert bindings(rendered) == bindings(MEMBER + HOME + QUORUM)
 
 
@@ -52,7 +54,7 @@ def test_a_member_gets_the_rights_of_config(helm: Helm) -> None:
     assert bindings(rendered) == bindings(MEMBER)
 
 
-@pytest.mark.parametrize(("kind", "group", "resource", "verb"), sorted(rights(MEMBER + HOME + QUORUM)))
+@pytest.mark.parametrize(("kind", "group", "resource", "verb"), sorted(rights(MEMBER + HOME + QUORUM + PEOPLE)))
 def test_no_right_opens_the_way_to_more(kind: str, group: str, resource: str, verb: str) -> None:
     assert "*" not in group + resource + verb
     assert verb not in ("escalate", "bind", "impersonate", "deletecollection")
@@ -77,6 +79,25 @@ def test_secrets_can_be_named(helm: Helm) -> None:
 
 
 def test_without_rbac_there_is_none(helm: Helm) -> None:
-    kinds = {document["kind"] for document in helm.render("leeward", "rbac.create=false")}
+    kinds = {document["kind"] for document in helm.render("leeward", "rbac.create=false", "rbac.people=false")}
     assert not {kind for kind in kinds if "Role" in kind}
     assert "Deployment" in kinds
+
+
+def test_people_get_rights_for_themselves_alone(helm: Helm) -> None:
+    without = helm.render("leeward", "rbac.people=false")
+    assert rights(without) == rights(MEMBER + HOME)
+    people = {kind for kind, *_ in rights(PEOPLE)}
+    bound = {f"{kind} {name}" for _, kind, name, _ in bindings(helm.render("leeward", "quorum.region=us-east1"))}
+    assert not bound & people, "whom they are given to is for the cluster's administrators"
+
+
+def test_who_may_view_the_cluster_may_view_models(helm: Helm) -> None:
+    aggregated = {
+        role["metadata"]["name"]
+        for role in helm.render("leeward")
+        if role["metadata"].get("labels", {}).get("rbac.authorization.k8s.io/aggregate-to-view") == "true"
+    }
+    assert aggregated == {"leeward-view"}
+    writes = {"create", "update", "patch", "delete"}
+    assert not {right for right in rights(PEOPLE) if right[0].endswith("leeward-view") and right[3] in writes}

@@ -26,6 +26,7 @@ OTHER = {
         "crds.install": "false",
         "rbac.create": "false",
         "priorityClass.create": "false",
+        "rbac.people": "false",
         "rbac.secretNames": "{eu-west4-kubeconfig}",
         "serviceAccount.create": "false",
         "serviceAccount.name": "other",
