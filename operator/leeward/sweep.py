@@ -11,10 +11,12 @@ from leeward.adapters.members import Member, Members, check_gateway
 from leeward.adapters.pools import Registry
 from leeward.cleanup import Debts
 from leeward.observe import Observer
-from leeward.ports import Cluster, ModelKey, PortError
+from leeward.ports import Cluster, Denied, ModelKey, PortError
 from leeward.settings import Settings
 from leeward.store import Store
 from leeward.targets import model_key
+
+MEND_SECONDS = 5.0  # how often a region that cannot be used is tried anew: people are mending its Secret just then
 
 log = structlog.get_logger("sweep")
 
@@ -30,13 +32,15 @@ class Sweep:
     registry: Registry
     debts: Debts
     _swept: float = 0.0
+    _tried: float = 0.0
 
     async def when_due(self) -> bool:
         """Sweep if it is time to, or a Region has changed; whether it was done."""
         due = time.monotonic() - self._swept > self.settings.sweep_interval
-        if not due and {name: member.region for name, member in self.members.found.items()} == self.store.regions:
+        same = {name: member.region for name, member in self.members.found.items()} == self.store.regions
+        if not due and same and not await self._mended():
             return False
-        self._swept = time.monotonic()
+        self._swept = self._tried = time.monotonic()
         await self.members.refresh(self.store.regions)
         await asyncio.gather(*(_check(member) for member in self.members.found.values() if self._answers(member)))
         self.debts.pools = self.registry.object_kinds(member.region for member in self.members.found.values())
@@ -54,9 +58,29 @@ class Sweep:
         """Every region's API server, None where it does not answer: nobody waits for those."""
         return {name: member.cluster if self._answers(member) else None for name, member in self.members.found.items()}
 
+    async def _mended(self) -> bool:
+        """Try the regions that refuse or cannot be used anew; whether that changed any of them."""
+        refusing = [name for name, member in self.members.found.items() if self._refuses(member)]
+        if not refusing or time.monotonic() - self._tried <= MEND_SECONDS:
+            return False
+        self._tried = time.monotonic()
+        before = self._connections()
+        await self.members.refresh(self.store.regions)
+        await asyncio.gather(*(_check(self.members.found[name]) for name in refusing))
+        return self._connections() != before
+
+    def _connections(self) -> dict[str, tuple[str, bool]]:
+        return {name: (member.made_from, member.problem is None) for name, member in self.members.found.items()}
+
     def _answers(self, member: Member) -> bool:
+        return self._error(member) is None
+
+    def _refuses(self, member: Member) -> bool:
+        return member.problem is not None or isinstance(self._error(member), Denied)
+
+    def _error(self, member: Member) -> PortError | None:
         sight = self.observer.regions.get(member.region.metadata.name)
-        return sight is None or sight.api_error is None
+        return None if sight is None else sight.api_error
 
 
 async def _check(member: Member) -> None:

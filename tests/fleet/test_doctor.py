@@ -11,10 +11,10 @@ from contextlib import contextmanager
 import pytest
 
 from leeward.adapters.members import SECRET
-from leeward.adapters.objects import GATEWAY
+from leeward.adapters.objects import GATEWAY, REGIONS
 from leeward.ports import Kind, KubeObject, Ref
 from localfleet import members
-from localfleet.bootstrap import REPOSITORY
+from localfleet.bootstrap import REPOSITORY, wait_for
 from localfleet.demo.stage import Stage
 from localfleet.layout import GATEWAY_NAME, GATEWAY_NAMESPACE
 
@@ -108,6 +108,14 @@ def test_another_version_of_a_crd_is_told(stage: Stage, loop: asyncio.AbstractEv
     versions = [{**each, "additionalPrinterColumns": each["additionalPrinterColumns"][:1]} for each in spec["versions"]]
     with broken(stage, loop, home, CRD, {"spec": {**spec, "versions": versions}}):
         row = doctor(stage)["home", "CRD regions.leeward.dev"]
+
+    async def served() -> bool | None:
+        for _ in range(5):
+            await stage.home.find(REGIONS)
+            await asyncio.sleep(0.2)
+        return True
+
+    loop.run_until_complete(wait_for("Regions are served without a gap again", served, 30))
     assert (row["state"], row["fix"]) == ("warn", "kubectl apply --server-side -f crds/")
 
 
@@ -116,6 +124,7 @@ def test_a_region_whose_secret_is_gone_fails_alone(stage: Stage, loop: asyncio.A
     try:
         run(stage.home.delete(Ref(SECRET, GATEWAY_NAMESPACE, f"{NAME}-kubeconfig")))
         found = doctor(stage)
+        assert (NAME, "connection") in found, found
         assert found[NAME, "connection"]["state"] == "fail"
         assert "does not exist" in found[NAME, "connection"]["sentence"]
         assert found["ap-south1", "Gateway"]["state"] == "ok"
@@ -124,7 +133,8 @@ def test_a_region_whose_secret_is_gone_fails_alone(stage: Stage, loop: asyncio.A
         run(members.join(stage.fleet))
 
 
-def test_status_tells_the_fleet_at_a_glance(stage: Stage) -> None:
+def test_status_tells_the_fleet_at_a_glance(stage: Stage, loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_until_complete(stage.settled())
     result = leeward(stage, "status")
     assert result.returncode == 0, result.stderr
     rows = {line.split()[0]: line.split() for line in result.stdout.splitlines() if line.strip()}

@@ -119,7 +119,7 @@ def test_joining_again_ends_the_token_of_before(stage: Stage, run: Run, joined: 
         return None
 
     run(wait_for("the old token is refused", ended, seconds=15))  # API servers remember a good token for ten seconds
-    assert run(condition(stage, "Reachable")) == ("True", "Answers")
+    becomes(stage, run, "Reachable", "True", "Answers")
 
 
 def test_a_witness_is_made_and_rights_of_others_are_left_alone(stage: Stage, run: Run) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from leeward.adapters.leases import LEASE
+from leeward.adapters.leases import NAME as LEASE_NAME
 from leeward.adapters.leases import read as read_lease
 from leeward.adapters.objects import ADOPTIONS, AGREED, CONFIG_MAP, EVACUATIONS, ORIGIN, REGIONS
 from leeward.notes import DELETIONS
@@ -55,6 +57,7 @@ class Quorum:
                     policy = Kind("admissionregistration.k8s.io/v1", kind, namespaced=False)
                     await cluster.delete(Ref(policy, "", name))
             await cluster.delete(Ref(CONFIG_MAP, SPACE, "leeward-fence"))
+            await cluster.delete(Ref(LEASE, SPACE, LEASE_NAME))
         alone = Operator(self.stage.fleet, next(iter(self.replicas.values())).log)
         alone.start()
         try:

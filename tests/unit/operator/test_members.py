@@ -8,11 +8,17 @@ from typing import Any, cast
 import pytest
 import yaml
 
+from leeward import sweep
+from leeward.adapters import pools
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.adapters.members import Members, unusable
 from leeward.api.region import Region
-from leeward.ports import KubeObject, PortError, Ref, Unreachable
+from leeward.cleanup import Debts
+from leeward.observe import Observer
+from leeward.ports import BadReference, KubeObject, PortError, Ref, Unreachable
 from leeward.settings import Settings
+from leeward.sightings import ProbeBook, ReachBook
+from leeward.store import Store
 
 KUBECONFIG = yaml.safe_dump(
     {
@@ -99,3 +105,24 @@ async def test_a_secret_that_is_gone_ends_the_connection_until_it_is_back(
     home.secret = secret
     await members.refresh(regions)
     assert unusable(regions, members.found) == {}
+
+
+async def test_a_secret_that_is_mended_is_used_within_seconds(
+    members: Members, home: Home, regions: dict[str, Region], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever mends a Secret watches; a sweep comes once a minute."""
+    store = Store()
+    store.regions.update(regions)
+    settings = members.settings
+    debts = Debts(members.home, settings.namespace, loaded=True)
+    observer = Observer(settings, members.home, ReachBook(), ProbeBook((30_000,)))
+    made = sweep.Sweep(settings, store, members, observer, pools.load(), debts)
+    secret, home.secret = home.secret, None
+    assert await made.when_due()
+    assert [type(member.problem) for member in members.found.values()] == [BadReference]
+    home.secret = secret
+    assert not await made.when_due(), "not at once: it asks every five seconds"
+    monkeypatch.setattr(sweep, "MEND_SECONDS", -1.0)
+    assert await made.when_due()
+    assert unusable(regions, members.found) == {}
+    assert not await made.when_due(), "nothing to mend is left"

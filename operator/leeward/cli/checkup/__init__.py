@@ -21,9 +21,9 @@ async def checkup(home: KubernetesCluster, members: Members, namespace: str, me:
     """
     async for finding in home_cluster(home, namespace, me):
         yield finding
-    leader = await election(home, namespace)
-    for finding in leader:
-        yield finding
+    elected, leader = await election(home, namespace)
+    if leader is not None:
+        yield leader
     try:
         regions = [Region.read({**each, "kind": Region.KIND}) for each in await home.find(REGIONS)]
         models = [ModelDeployment.read({**each, "kind": ModelDeployment.KIND}) for each in await home.find(MODELS)]
@@ -34,5 +34,5 @@ async def checkup(home: KubernetesCluster, members: Members, namespace: str, me:
         yield Finding(HOME, "Regions", FAIL, "there is none", "make one for each cluster: leeward join, or examples/")
     await members.refresh({each.metadata.name: each for each in regions})
     for name, member in sorted(members.found.items()):
-        async for finding in region_cluster(name, member, models, namespace, elected=bool(leader)):
+        async for finding in region_cluster(name, member, models, namespace, elected=elected):
             yield finding

@@ -56,32 +56,24 @@ async def _operator(home: KubernetesCluster, namespace: str) -> AsyncIterator[Fi
         yield Finding(HOME, "operator", SKIP, str(error), error.remedy)
         return
     if not found:
-        yield Finding(
-            "home",
-            "operator",
-            WARN,
-            f"no Deployment of it in {namespace}",
-            "install the chart, or --operator-namespace",
-        )
+        fix = "install the chart, or --operator-namespace"
+        yield Finding(HOME, "operator", WARN, f"no Deployment of it in {namespace}", fix)
     for each in found:
         name, ready = each["metadata"]["name"], (each.get("status") or {}).get("readyReplicas", 0)
-        state = OK if ready else FAIL
-        fix = (
-            ""
-            if ready
-            else f"kubectl -n {namespace} describe deployment {name}; kubectl -n {namespace} logs deploy/{name}"
-        )
-        yield Finding(HOME, "operator", state, f"Deployment {name} has {ready} ready", fix)
+        fix = f"kubectl -n {namespace} describe deployment {name}; kubectl -n {namespace} logs deploy/{name}"
+        state, remedy = (OK, "") if ready else (FAIL, fix)
+        yield Finding(HOME, "operator", state, f"Deployment {name} has {ready} ready", remedy)
 
 
-async def election(home: KubernetesCluster, namespace: str) -> list[Finding]:
-    """Who leads; nothing where there is no Lease."""
+async def election(home: KubernetesCluster, namespace: str) -> tuple[bool, Finding | None]:
+    """Is a leader elected, as far as can be seen, and who; a single operator has no Lease, and nothing is told."""
     try:
         lease = await leases.read(home, namespace)
     except PortError as error:
-        return [Finding(HOME, "leader", SKIP, str(error), error.remedy)]
+        return False, Finding(HOME, "leader", SKIP, str(error), error.remedy)
     if not lease.version:
-        return []
+        return False, None
     if lease.holder:
-        return [Finding(HOME, "leader", OK, f"{lease.holder}, epoch {lease.epoch}")]
-    return [Finding(HOME, "leader", WARN, "nobody holds the Lease", "see the replicas' logs: a majority must answer")]
+        return True, Finding(HOME, "leader", OK, f"{lease.holder}, epoch {lease.epoch}")
+    fix = "see the replicas' logs: a majority must answer"
+    return True, Finding(HOME, "leader", WARN, "nobody holds the Lease", fix)
