@@ -218,6 +218,7 @@ BAD_REGIONS: list[tuple[str, Any, str]] = [
     ("spec.cluster.kubeConfig", {}, 'unknown field "spec.cluster.kubeConfig"'),
     ("spec.gateway.address", "http://us-east1.example.com", "without scheme, port or path"),
     ("spec.gateway.address", "us-east1.example.com:80", "without scheme, port or path"),
+    ("spec.gateway.address", "169.254.169.254", "must not be link-local"),
     ("spec.gateway.servePort", 80, "usersPort and servePort must differ"),
     ("spec.gateway.serveListener", "users", "must name two different listeners"),
     ("spec.gateway.usersPort", 70000, "less than or equal to 65535"),

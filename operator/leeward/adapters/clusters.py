@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 from kubernetes.aio.client import ApiClient
 
+from leeward.adapters import outgoing
 from leeward.adapters.objects import ref_of
 from leeward.ports import (
     Conflict,
@@ -227,7 +228,7 @@ class KubernetesCluster:
             method, path, query_params=query, header_params=headers, body=body, auth_settings=["BearerToken"]
         )
         response = await self._client.call_api(*request, _request_timeout=self._deadline)
-        text = await response.read()
+        text = await outgoing.body(response.response)
         if 200 <= response.status <= 299:
             return dict(json.loads(text)) if text else {}
         raise self._error(response.status, _message(text) or str(response.reason), method)

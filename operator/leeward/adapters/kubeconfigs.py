@@ -10,9 +10,13 @@ from typing import Any
 import yaml
 from kubernetes.aio import config as kubernetes_config
 from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client.rest import RESTClientObject
 
 from leeward.adapters.clusters import KubernetesCluster
+from leeward.adapters.outgoing import connector
 from leeward.ports import BadReference, KubeObject
+
+_FILES = frozenset({"tokenFile", "client-certificate", "client-key", "certificate-authority"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +57,46 @@ def check_kubeconfig(text: str, allowed_commands: Sequence[str] | None = ()) -> 
 
 
 async def from_kubeconfig(
-    name: str, text: str, *, allowed_commands: Sequence[str] | None = (), context: str | None = None, **options: Any
+    name: str,
+    text: str,
+    *,
+    allowed_commands: Sequence[str] | None = (),
+    context: str | None = None,
+    files: bool = True,
+    **options: Any,
 ) -> KubernetesCluster:
-    """A cluster from the text of a kubeconfig.
+    """A cluster from the text of a kubeconfig; `files`: may it name files of this machine?
 
     Raises:
         BadReference: the kubeconfig is not usable or not allowed.
     """
     parsed = check_kubeconfig(text, allowed_commands)
+    if not files:
+        _refuse_files(parsed)
     configuration = Configuration()
     configuration.retries = None
     try:
         await kubernetes_config.load_kube_config_from_dict(parsed, context, client_configuration=configuration)
     except Exception as error:
         raise BadReference(f"the kubeconfig of {name} cannot be used: {error}") from error
-    return KubernetesCluster(name, ApiClient(configuration), **options)
+    client = ApiClient(configuration)
+    client.rest_client = _GuardedRest(configuration)
+    return KubernetesCluster(name, client, **options)
+
+
+def _refuse_files(parsed: KubeObject) -> None:
+    """Whoever may write the Secret could otherwise have our own pod's token sent to a server of theirs."""
+    for part, inside in (("clusters", "cluster"), ("users", "user")):
+        for entry in parsed.get(part) or []:
+            if named := _FILES & set(entry.get(inside) or {}):
+                raise BadReference(
+                    f"the kubeconfig names a file ({', '.join(sorted(named))}): put its content in instead"
+                )
+
+
+class _GuardedRest(RESTClientObject):
+    def _create_connector(self) -> Any:
+        return connector(limit=self.maxsize, ssl=self.ssl_context)
 
 
 async def from_file(name: str, path: Path, **options: Any) -> KubernetesCluster:

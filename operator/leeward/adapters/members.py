@@ -85,6 +85,7 @@ class Members:
                     name,
                     kubeconfig,
                     allowed_commands=self.settings.allowed_exec,
+                    files=False,
                     deadline_seconds=self.settings.cluster_deadline,
                     on_write=self.home.on_write,
                 )
@@ -100,6 +101,7 @@ class Members:
                 source.url,
                 token=token,
                 ca_file=_authority_file(name, authority),
+                server_name=source.tls.server_name if source.tls else None,
                 deadline_seconds=self.settings.query_deadline,
                 scrape_interval_ms=round(self.settings.scrape_interval * 1000),
             )

@@ -14,10 +14,12 @@ from typing import Any
 
 import aiohttp
 
+from leeward.adapters import outgoing
 from leeward.adapters.objects import PROBE_HEADER, SERVED_HEADER
 from leeward.ports import Outcome, ProbeTarget
 
 _TOKENS = 8
+_LONGEST = 256 * 1024  # bytes of an answer; a completion of that many tokens has two thousand
 _READING = " ".join(["Read this first, slowly and to its end, before you answer the question below."] * 12)
 _NOT_REACHED = "upstream connect error"
 """How Envoy's own answer begins when it could not connect to, or lost, the host behind it."""
@@ -32,7 +34,7 @@ class HttpProbes:
         self._reach = aiohttp.ClientTimeout(total=reach_seconds, sock_connect=0.8 * reach_seconds)
         # A new connection for each question: a pooled one to a dead region would only tell of the past.
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(force_close=True, limit=200), trust_env=False
+            connector=outgoing.connector(force_close=True, limit=200), trust_env=False
         )
 
     async def close(self) -> None:
@@ -53,9 +55,13 @@ class HttpProbes:
         started = time.monotonic()
         try:
             async with self._session.post(
-                f"{target.url}/v1/chat/completions", json=body, headers=_headers(target), timeout=self._deadline
+                f"{target.url}/v1/chat/completions",
+                json=body,
+                headers=_headers(target),
+                timeout=self._deadline,
+                allow_redirects=False,
             ) as response:
-                text = await response.text()
+                text = (await outgoing.body(response, _LONGEST)).decode(errors="replace")
                 return _judge(target, word, response, text, time.monotonic() - started)
         except _NO_CONNECTION as error:
             return (Outcome.NO_PATH if target.through else Outcome.BAD), f"no connection: {error}"
@@ -66,7 +72,9 @@ class HttpProbes:
         """Does the region's gateway answer, and do the model's pods behind it? None: this path says nothing."""
         path = "/v1/models" if target.through else target.health_path
         try:
-            async with self._session.get(target.url + path, headers=_headers(target), timeout=self._reach) as response:
+            async with self._session.get(
+                target.url + path, headers=_headers(target), timeout=self._reach, allow_redirects=False
+            ) as response:
                 text = (await response.content.read(512)).decode(errors="replace")
                 return _reached(target, response, text)
         except _NO_CONNECTION:

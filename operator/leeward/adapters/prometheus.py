@@ -3,7 +3,7 @@
 The client is synchronous and by default waits for ever and retries: it gets its own session, no retries and short
 time-outs. It drops the warnings of partial answers (Thanos, Mimir), so a hook on the session turns one into an error:
 a source that answers in part counts as one that does not answer. It can only put a query into the URL, where proxies
-allow 8 KiB; the session sends it as a form instead.
+allow 8 KiB; the session sends it as a form instead. Where it may connect, and how much it reads, is bounded.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from urllib3.util.retry import Retry
 
 from leeward.adapters import promql
 from leeward.adapters.objects import HOST_SUFFIX
+from leeward.adapters.outgoing import GuardedAdapter, bounded
 from leeward.core.snapshot import Counts, LoadReading, Tally
 from leeward.ports import EntrySeen, Metrics, MetricsSeen, ModelKey, Unreachable
 
@@ -37,6 +38,7 @@ class PrometheusSource(Metrics):
         *,
         token: str = "",
         ca_file: str = "",
+        server_name: str | None = None,
         deadline_seconds: float = 2.0,
         scrape_interval_ms: int = 5_000,
     ) -> None:
@@ -45,12 +47,13 @@ class PrometheusSource(Metrics):
         session = _FormSession()
         session.trust_env = False
         session.verify = ca_file or True
+        session.max_redirects = 0
         session.hooks["response"].append(_refuse_partial)
         if token:
             session.headers["Authorization"] = f"Bearer {token}"
-        self._client = PrometheusConnect(
-            url=url.rstrip("/"), session=session, retry=Retry(0), timeout=(0.5, deadline_seconds)
-        )
+        root = url.rstrip("/")
+        self._client = PrometheusConnect(url=root, session=session, retry=Retry(0), timeout=(0.5, deadline_seconds))
+        session.mount(root, GuardedAdapter(server_name, max_retries=Retry(0)))  # in place of the client's own
         self._deadline = deadline_seconds
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"prometheus-{region}")
         self._busy = asyncio.Lock()
@@ -93,10 +96,11 @@ class PrometheusSource(Metrics):
 
 class _FormSession(requests.Session):
     def request(self, method: str | bytes, url: str | bytes, params: Any = None, **rest: Any) -> requests.Response:  # type: ignore[override]
-        return super().request("POST", url, data=params, **rest)
+        return super().request("POST", url, data=params, **rest | {"stream": True})
 
 
 def _refuse_partial(response: requests.Response, *_: Any, **__: Any) -> None:
+    bounded(response)
     if b'"warnings"' in response.content[-4096:] and response.json().get("warnings"):
         raise requests.RequestException(f"partial answer: {response.json()['warnings'][:1]}")
 

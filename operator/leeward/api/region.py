@@ -43,7 +43,11 @@ class RegionGateway(ApiModel):
                 r"isIP(self) || self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
                 "address must be a host name or an IP address without scheme, port or path, "
                 "such as us-east1.models.example.com",
-            )
+            ),
+            rule(
+                "!isIP(self) || !ip(self).isLinkLocalUnicast()",
+                "address must not be link-local: no gateway is there, but a cloud's metadata may be",
+            ),
         ),
         description="Host name or IP address at which the other regions' gateways and the probes reach "
         "this Gateway. Use host names in all regions of a fleet or IP addresses in all of them: a mix "
