@@ -44,5 +44,5 @@ def recorded(model: ModelDeployment) -> Memory:
     """What the status kept of the core's memory; what cannot be read counts as nothing."""
     try:
         return from_record(json.loads(model.status.memory) if model.status.memory else None)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Memory()

@@ -216,7 +216,7 @@ class KubernetesCluster:
         try:
             async with asyncio.timeout(self._deadline):
                 return await self._exchange(method, path, body, query or [], content)
-        except (TimeoutError, aiohttp.ClientError, OSError, json.JSONDecodeError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
             text = str(error) or f"no answer within {self._deadline:g} s"
             raise Unreachable(f"API server of {self.name}: {text}") from error
 
@@ -230,8 +230,19 @@ class KubernetesCluster:
         response = await self._client.call_api(*request, _request_timeout=self._deadline)
         text = await outgoing.body(response.response)
         if 200 <= response.status <= 299:
-            return dict(json.loads(text)) if text else {}
+            return self._parsed(text) if text else {}
         raise self._error(response.status, _message(text) or str(response.reason), method)
+
+    def _parsed(self, text: bytes) -> KubeObject:
+        """The object of an answer. Whoever calls may rely on it being one, and a list one of objects."""
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise Unreachable(f"API server of {self.name} breaks off, or does not answer in JSON: {error}") from error
+        items = found.get("items") or [] if isinstance(found, dict) else None
+        if not isinstance(items, list) or not all(_is_object(each) for each in items):
+            raise Unreachable(f"API server of {self.name} answers with something that is no Kubernetes object")
+        return dict(found)
 
     def _error(self, status: int, message: str, method: str) -> PortError:
         said = f"{self.name}: {message}"
@@ -248,8 +259,12 @@ def _message(text: bytes) -> str:
     """What a refusal says: a Status, or plain text where not even the API group is known."""
     try:
         return str(json.loads(text)["message"])
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return text.decode(errors="replace").strip()[:300]
+
+
+def _is_object(found: object) -> bool:
+    return isinstance(found, dict) and isinstance(found.get("metadata"), dict) and "name" in found["metadata"]
 
 
 class _NotFound(Invalid):

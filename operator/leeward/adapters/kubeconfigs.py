@@ -16,6 +16,7 @@ from leeward.adapters.clusters import KubernetesCluster
 from leeward.adapters.outgoing import connector
 from leeward.ports import BadReference, KubeObject
 
+_PARTS = {"clusters": "cluster", "users": "user", "contexts": "context"}
 _FILES = frozenset({"tokenFile", "client-certificate", "client-key", "certificate-authority"})
 
 
@@ -39,10 +40,11 @@ def check_kubeconfig(text: str, allowed_commands: Sequence[str] | None = ()) -> 
     """
     try:
         parsed = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise BadReference(f"the kubeconfig is not YAML: {error}") from error
     if not isinstance(parsed, dict) or not parsed.get("clusters"):
         raise BadReference("the kubeconfig names no cluster")
+    _check_shape(parsed)
     for entry in parsed.get("users") or []:
         user = entry.get("user") or {}
         command = (user.get("exec") or {}).get("command")
@@ -54,6 +56,17 @@ def check_kubeconfig(text: str, allowed_commands: Sequence[str] | None = ()) -> 
         if user.get("auth-provider"):
             raise BadReference("the kubeconfig uses an auth-provider: use a token instead")
     return parsed
+
+
+def _check_shape(parsed: KubeObject) -> None:
+    for part, inside in _PARTS.items():
+        entries = parsed.get(part) or []
+        if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
+            raise BadReference(f"the kubeconfig's {part} are no list of objects")
+        held = [each.get(inside) or {} for each in entries]
+        held += [each.get("exec") or {} for each in held if isinstance(each, dict)]
+        if not all(isinstance(each, dict) for each in held):
+            raise BadReference(f"the kubeconfig's {part} hold a {inside} that is no object")
 
 
 async def from_kubeconfig(
@@ -86,7 +99,7 @@ async def from_kubeconfig(
 
 def _refuse_files(parsed: KubeObject) -> None:
     """Whoever may write the Secret could otherwise have our own pod's token sent to a server of theirs."""
-    for part, inside in (("clusters", "cluster"), ("users", "user")):
+    for part, inside in _PARTS.items():
         for entry in parsed.get(part) or []:
             if named := _FILES & set(entry.get(inside) or {}):
                 raise BadReference(

@@ -111,7 +111,7 @@ def _judge(
     try:
         answer: Any = json.loads(text)
         content = answer["choices"][0]["message"]["content"]
-    except (ValueError, KeyError, IndexError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return Outcome.BAD, "the answer is no completion"
     if answer.get("model") != target.served_name:
         return Outcome.BAD, f"another model answered: {str(answer.get('model'))[:80]}"

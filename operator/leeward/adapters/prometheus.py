@@ -65,25 +65,17 @@ class PrometheusSource(Metrics):
         """All signals of this region, for all models; `objectives` holds each model's TTFT in seconds.
 
         Raises:
-            Unreachable: it does not answer in time, or only in part.
+            Unreachable: it does not answer in time, only in part, or with something else.
         """
         edges = tuple(sorted({promql.ttft_edge(seconds) for seconds in objectives.values()}))
         if self._busy.locked():
             raise Unreachable(f"Prometheus of {self._region}: the previous query is still under way")
         async with self._busy:
             rows = await self._query(promql.all_signals(self._windows, edges))
-        signals = _by_signal(rows)
-        entry, engine, latency, load = (signals[name] for name in ("entry", "engine", "latency", "load"))
-        return MetricsSeen(
-            entries=_entries(entry, load, self._windows),
-            engines={key: _counts("engine", rows, self._windows) for key, rows in _by_model(engine).items()},
-            latencies={
-                key: _latency(rows, self._windows, promql.ttft_edge(objectives[key]))
-                for key, rows in _by_model(latency).items()
-                if key in objectives
-            },
-            loads={key: _load(rows) for key, rows in _by_model(load).items() if _value(rows, "running") is not None},
-        )
+        try:
+            return seen(rows, objectives, self._windows)
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            raise Unreachable(f"Prometheus of {self._region} answers something else: {error!r}"[:300]) from error
 
     async def _query(self, query: str) -> Rows:
         loop = asyncio.get_running_loop()
@@ -103,6 +95,22 @@ def _refuse_partial(response: requests.Response, *_: Any, **__: Any) -> None:
     bounded(response)
     if b'"warnings"' in response.content[-4096:] and response.json().get("warnings"):
         raise requests.RequestException(f"partial answer: {response.json()['warnings'][:1]}")
+
+
+def seen(rows: Rows, objectives: dict[ModelKey, Fraction], windows: tuple[int, ...]) -> MetricsSeen:
+    """What the rows of the one query say; windows in milliseconds."""
+    signals = _by_signal(rows)
+    entry, engine, latency, load = (signals[name] for name in ("entry", "engine", "latency", "load"))
+    return MetricsSeen(
+        entries=_entries(entry, load, windows),
+        engines={key: _counts("engine", rows, windows) for key, rows in _by_model(engine).items()},
+        latencies={
+            key: _latency(rows, windows, promql.ttft_edge(objectives[key]))
+            for key, rows in _by_model(latency).items()
+            if key in objectives
+        },
+        loads={key: _load(rows) for key, rows in _by_model(load).items() if _value(rows, "running") is not None},
+    )
 
 
 def _by_signal(rows: Rows) -> dict[str, Rows]:

@@ -173,7 +173,7 @@ async def test_a_certificate_is_checked_for_the_name_that_is_given(secure: tuple
     url, authority = secure
     await see(url, ca_file=authority, server_name="prometheus.internal")
     for wrong in ({"ca_file": authority}, {"ca_file": authority, "server_name": "other"}, {}):
-        with pytest.raises(Unreachable, match="(?i)certificate"):
+        with pytest.raises(Unreachable, match=r"(?i)certificate"):
             await see(url, **wrong)
 
 
