@@ -65,15 +65,17 @@ lint: setup ## Style, format, types, layers, and drift of CRDs and charts
 	$(BIN)/python hack/generate-crds --check
 	$(BIN)/python hack/generate-charts --check
 	$(BIN)/python hack/generate-schema --check
+	$(BIN)/python hack/generate-reference --check
 
 fmt: setup ## Format, and mend what can be mended without a person
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-crds: setup ## Write crds/ and the schema of recorded decisions from the models
+crds: setup ## Write crds/, the schema of recorded decisions, docs/reference and what charts repeat, from the code
 	$(BIN)/python hack/generate-crds
 	$(BIN)/python hack/generate-schema
 	$(BIN)/python hack/generate-charts
+	$(BIN)/python hack/generate-reference
 
 charts: setup ## Write what charts and docs/install.md repeat: rights, CRDs, tables of values
 	$(BIN)/python hack/generate-charts

@@ -62,7 +62,13 @@ _DEFAULT = Settings()
     help="How many decisions are recorded for each model; 0 records none.",
 )
 @click.option("--dry-run", is_flag=True, help="Decide and tell, but write nothing.")
-@click.option("--log-format", type=click.Choice(["auto", "json", "console"]), default="auto", show_default=True)
+@click.option(
+    "--log-format",
+    type=click.Choice(["auto", "json", "console"]),
+    default="auto",
+    show_default=True,
+    help="auto: for people at a terminal, JSON elsewhere.",
+)
 def run(
     kubeconfig: Path | None,
     namespace: str,
