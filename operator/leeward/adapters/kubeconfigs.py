@@ -41,7 +41,9 @@ def check_kubeconfig(text: str, allowed_commands: Sequence[str] | None = ()) -> 
     try:
         parsed = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadReference(f"the kubeconfig is not YAML: {error}") from error
+        mark = getattr(error, "problem_mark", None)  # the error's own words quote the text, token and all
+        where = f", line {mark.line + 1}" if mark else ""
+        raise BadReference(f"the kubeconfig is not YAML{where}") from None
     if not isinstance(parsed, dict) or not parsed.get("clusters"):
         raise BadReference("the kubeconfig names no cluster")
     _check_shape(parsed)
