@@ -14,6 +14,7 @@ OPERATOR = "system:serviceaccount:leeward-system:leeward"
 EPOCH = "leeward.dev/epoch"
 FENCE = "leeward-fence"
 LEASE = "leeward"
+READS = frozenset({"get", "list", "watch"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +57,14 @@ def read(folder: Path, cluster: str, sources: Mapping[str, str], since: float) -
 
 
 def parse(lines: Iterable[str], cluster: str, sources: Mapping[str, str]) -> Iterator[Write]:
-    """Writes that were answered, dry runs left out. A line cut short by a crash is no line."""
+    """Writes that were answered, dry runs and reads left out. A line cut short by a crash is no line."""
     for line in lines:
         try:
             row = json.loads(line)
         except ValueError:
             continue
-        if row.get("stage") == "ResponseComplete" and "objectRef" in row and "dryRun=" not in row["requestURI"]:
+        answered = row.get("stage") == "ResponseComplete" and "objectRef" in row
+        if answered and row["verb"] not in READS and "dryRun=" not in row["requestURI"]:
             yield _write(row, cluster, sources)
 
 

@@ -1,0 +1,112 @@
+"""The operator uses every right that config/ grants it, and asks for none that it lacks: read from the audit logs."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from seen import KEY, Run
+from supply import operating
+from test_autoscaling import model
+
+from leeward.adapters.objects import DEPLOYMENT, ROUTE
+from leeward.adapters.routes import Names
+from leeward.cli.checkup.rights import Right, rights
+from leeward.ports import Ref
+from localfleet.bootstrap import wait_for
+from localfleet.chaos.audit import OPERATOR
+from localfleet.demo.stage import MODELS, Stage
+from localfleet.layout import GATEWAY_NAMESPACE
+
+NOT_SERVED = {
+    "keda.sh",
+    "cluster.x-k8s.io",
+    "infrastructure.cluster.x-k8s.io",
+    "container.cnrm.cloud.google.com",
+    "eks.services.k8s.aws",
+    "containerservice.azure.com",
+}
+"""Kinds that this fleet does not serve; tests/fleet/test_pool_kinds.py plays what is done to them."""
+ELSEWHERE: dict[tuple[str, str], str] = {}
+"""Rights by resource and verb that a calm life of a model does not need, and the test that does."""
+
+
+def asked(folder: Path, since: float) -> Iterator[tuple[Right, int]]:
+    """What the operator asked of an API server, and the code of the answer. Applying what is not there is creating."""
+    for path in sorted((folder / "logs").glob("audit*.jsonl"), key=lambda each: each.stat().st_mtime):
+        for line in path.read_text(errors="replace").splitlines():
+            if f'"{OPERATOR}"' not in line or '"ResponseComplete"' not in line:
+                continue
+            row = json.loads(line)
+            about, code = row.get("objectRef"), row["responseStatus"]["code"]
+            if about is None or stamp(row["stageTimestamp"]) < since:
+                continue
+            resource = "/".join(filter(None, (about["resource"], about.get("subresource"))))
+            for verb in {row["verb"], *(["create"] if row["verb"] == "patch" and code == 201 else [])}:
+                yield Right(about.get("apiGroup", ""), resource, verb), code
+
+
+def stamp(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+@pytest.fixture(scope="module")
+def life(stage: Stage, loop: asyncio.AbstractEventLoop, tmp_path_factory: pytest.TempPathFactory) -> float:
+    """A model's whole life: made, its routes edited by somebody, its regions changed, deleted; when that began."""
+    run, began = loop.run_until_complete, time.time()
+    with operating(stage, loop, tmp_path_factory.mktemp("operator")):
+        run(stage.home.apply(model(busy=3)))
+        run(stage.settled())
+        route = Ref(ROUTE, KEY[0], Names(KEY[1]).users)
+        run(stage.clusters["eu-west4"].patch(route, {"spec": {"hostnames": ["edited.example.com"]}}))
+
+        async def mended() -> bool | None:
+            found = await stage.clusters["eu-west4"].read(route)
+            return True if found and found["spec"]["hostnames"] != ["edited.example.com"] else None
+
+        run(wait_for("the route to be mended", mended, 90))
+        run(stage.home.delete(Ref(MODELS, *KEY)))
+
+        async def gone() -> bool | None:
+            left = [await cluster.read(Ref(DEPLOYMENT, *KEY)) for cluster in stage.clusters.values()]
+            return True if not any(left) and await stage.model() is None else None
+
+        run(wait_for("the model to be gone", gone, 120))
+    return began
+
+
+def test_nothing_is_asked_that_is_not_granted(stage: Stage, life: float) -> None:
+    for region in stage.fleet.regions:
+        assert not [str(right) for right, code in asked(region.folder, life) if code == 403]
+
+
+def test_every_right_is_used(stage: Stage, life: float, run: Run) -> None:
+    home, *members = stage.fleet.regions
+    used = {
+        region.name: {right for right, code in asked(region.folder, life) if code < 300 or code == 404}
+        for region in stage.fleet.regions
+    }
+    for region in (home, *members):
+        parts = ("home", "member") if region is home else ("member",)
+        granted = {right for part in parts for right in rights(part, GATEWAY_NAMESPACE)}
+        spare = {
+            str(right)
+            for right in granted
+            if right.group not in NOT_SERVED
+            and Right(right.group, right.resource, right.verb) not in used[region.name]
+            and (right.resource, right.verb) not in ELSEWHERE
+        }
+        assert not spare, region.name
+
+
+@pytest.mark.parametrize("part", ["home", "member", "quorum"])
+def test_no_right_is_a_way_to_more_rights(part: str) -> None:
+    for right in rights(part, GATEWAY_NAMESPACE):
+        assert "*" not in (right.group, right.resource, right.verb)
+        assert right.verb not in ("escalate", "bind", "impersonate", "deletecollection")
+        assert right.group not in ("rbac.authorization.k8s.io", "authentication.k8s.io", "certificates.k8s.io")
+        if right.resource == "secrets":
+            assert (right.verb, right.namespace) == ("get", GATEWAY_NAMESPACE)
