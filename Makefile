@@ -15,6 +15,7 @@ BUILD := p["build-system"]["requires"]
 PLAN := p["project"]["optional-dependencies"]["plan"]
 ALL := $(RUNTIME) + $(PLAN) + p["dependency-groups"]["dev"]
 MODELSERVER := p["dependency-groups"]["modelserver"]
+RELEASE := p["dependency-groups"]["release"]
 # Requirements come from standard input; the comments that say who wants a package name the file instead.
 SAY_SOURCE = sed -e 's/-r -$$/pyproject.toml/' -e '/^ *\#  *-c requirements/d'
 
@@ -22,7 +23,7 @@ IMAGE ?= localhost/leeward:$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup tools demo demo-quick chaos test test-fast test-long lint fmt crds charts lock image bench bench-core storm mutations clean
+.PHONY: help setup tools demo demo-quick chaos test test-fast test-long lint fmt crds charts lock image release bench bench-core storm mutations clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,12 +86,16 @@ lock: setup ## Write requirements/ from pyproject.toml (UPGRADE=--upgrade: the n
 	$(call REQUIREMENTS,$(RUNTIME)) | $(COMPILE) --constraint requirements/dev.txt --output-file requirements/run.txt -
 	$(call REQUIREMENTS,$(MODELSERVER)) | $(COMPILE) --constraint requirements/dev.txt --output-file requirements/modelserver.txt -
 	$(call REQUIREMENTS,$(BUILD)) | $(COMPILE) --constraint requirements/dev.txt --output-file requirements/build.txt -
-	@for file in dev run modelserver build; do \
+	$(call REQUIREMENTS,$(RELEASE)) | $(COMPILE) --constraint requirements/dev.txt --output-file requirements/release.txt -
+	@for file in dev run modelserver build release; do \
 		$(SAY_SOURCE) "requirements/$$file.txt" > "requirements/$$file.new" && mv "requirements/$$file.new" "requirements/$$file.txt"; done
 
 image: ## Build the operator's image with buildah (IMAGE=name BASE=another Debian BUILD_FLAGS=…)
 	buildah build --layers=false --timestamp "$$(git log -1 --format=%ct)" $(if $(BASE),--build-arg BASE=$(BASE)) \
 		$(BUILD_FLAGS) --tag $(IMAGE) .
+
+release: tools ## Build what a release has into dist/, from the tag at HEAD (IMAGE=no: without an image)
+	hack/release
 
 bench: setup ## All comparisons on a fleet, and of sizing; results in bench/results/ (hours; each has --help)
 	hack/bench

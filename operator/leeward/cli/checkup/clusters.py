@@ -6,7 +6,7 @@ from leeward.adapters.clusters import KubernetesCluster
 from leeward.cli.checkup.finding import OK, WARN, Finding
 
 SKEW_SECONDS = 5.0
-OLDEST_MINOR = 30  # ValidatingAdmissionPolicy, which holds the fence, is stable from 1.30 on
+OLDEST_MINOR = 31  # from there on rules of CRDs can tell an IP address; the fence's policies are there from 1.30 on
 
 
 async def answers(where: str, cluster: KubernetesCluster) -> list[Finding]:
