@@ -97,6 +97,9 @@ def test_every_value_changes_what_is_installed(helm: Helm, chart: str, value: st
     assert helm.render(chart, *ALL_ON[chart], f"{value}={OTHER[chart][value]}") != before
 
 
+FLEET = str(CHARTS / "leeward/values-fleet.yaml")
+
+
 @pytest.mark.parametrize("chart", OTHER)
 def test_the_schema_knows_every_default_and_nothing_else(chart: str) -> None:
     """The keys of values.yaml and of the schema are the same, at every level that the schema describes."""
@@ -125,6 +128,7 @@ def test_a_wrong_value_is_refused_with_a_sentence(helm: Helm, setting: str, sent
     [
         ("leeward", ("--set", IMAGE)),
         ("leeward", ("--set", IMAGE, "--values", str(CHARTS / "leeward/values-single.yaml"))),
+        ("leeward", ("--set", f"{IMAGE},quorum.region=eu-west4", "--values", FLEET)),
         ("leeward", ("--set", ",".join((IMAGE, *EVERYTHING)))),
         ("leeward-member", ()),
         ("leeward-member", ("--set", "token.create=true")),
@@ -132,6 +136,12 @@ def test_a_wrong_value_is_refused_with_a_sentence(helm: Helm, setting: str, sent
 )
 def test_charts_are_without_fault_to_helm(helm: Helm, chart: str, arguments: tuple[str, ...]) -> None:
     helm("lint", "--strict", str(CHARTS / chart), *arguments)
+
+
+def test_the_set_for_a_fleet_wants_the_name_of_the_region(helm: Helm) -> None:
+    found = helm("template", "leeward", str(CHARTS / "leeward"), f"--set={IMAGE}", f"--values={FLEET}", check=False)
+    assert found.returncode != 0
+    assert "/quorum/region" in found.stderr and "NAME-OF-THIS-CLUSTERS-REGION" in found.stderr
 
 
 @pytest.mark.parametrize("chart", OTHER)
