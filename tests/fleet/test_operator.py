@@ -12,12 +12,12 @@ import aiohttp
 import pytest
 from seen import KEY, OWNED, SPEC, Run, everywhere, send, weights
 
-from leeward.adapters.objects import DEPLOYMENT, NODE, NODE_POOL, ROUTE, labels_of
+from leeward.adapters.objects import DEPLOYMENT, NODE, NODE_POOL, ROUTE, labels_of, ref_of
 from leeward.adapters.routes import Names
 from leeward.ports import Kind, KubeObject, PortError, Ref
-from localfleet import faults, launch
-from localfleet.bootstrap import wait_for
-from localfleet.demo.stage import MODELS, Operator, Stage
+from localfleet import faults, launch, members
+from localfleet.bootstrap import documents, wait_for
+from localfleet.demo.stage import MODEL_FILE, MODELS, Operator, Stage
 from localfleet.layout import RegionHost
 
 pytestmark = pytest.mark.usefixtures("served")
@@ -98,6 +98,21 @@ def test_in_steady_state_nothing_is_written(stage: Stage, run: Run, seconds: int
     before = writes()
     time.sleep(seconds)
     assert writes() == before
+
+
+@pytest.mark.parametrize("seconds", [0, pytest.param(300, marks=pytest.mark.long)])
+def test_what_git_holds_does_not_drift(stage: Stage, run: Run, seconds: int) -> None:
+    """By the server-side diff of Argo CD and Flux: applying the manifest anew would change nothing."""
+    run(stage.settled(120))
+    time.sleep(seconds)
+    regions = [members.region_object(stage.fleet, region) for region in stage.fleet.regions]
+    for body in (*documents(MODEL_FILE), *regions):
+        live, applied = run(stage.home.read(ref_of(body))), run(stage.home.apply(body, dry_run=True, writer="git"))
+        for found in (live, applied):
+            del found["metadata"]["managedFields"]
+            found["metadata"].pop("resourceVersion")
+            found.pop("status", None)  # changes meanwhile, and is not Git's
+        assert applied == live
 
 
 def test_weights_that_somebody_edited_are_restored(stage: Stage, run: Run) -> None:

@@ -15,6 +15,7 @@ from leeward.ports import Cluster, Ref
 from leeward.witness import OBSERVER, SEES
 from localfleet import faults
 from localfleet.bootstrap import wait_for
+from localfleet.chaos import audit
 from localfleet.demo.measure import good_for_good
 from localfleet.demo.quorum import SPACE, Quorum
 from localfleet.demo.stage import Stage
@@ -86,17 +87,34 @@ def test_a_leader_that_is_killed_is_followed_within_ten_seconds(quorum: Quorum, 
     run(quorum.settled(60))
 
 
-def test_a_leader_that_was_paused_writes_nothing_any_more(quorum: Quorum, run: Run) -> None:
+@pytest.mark.parametrize("seconds", [20, pytest.param(60, marks=pytest.mark.long)])
+def test_a_leader_that_was_paused_writes_nothing_any_more(stage: Stage, quorum: Quorum, run: Run, seconds: int) -> None:
+    """It wakes up where it was, with routes before it that are not as it had decided; API servers tell what it sent."""
     before = run(quorum.now())
+    paused = time.time()
     quorum.replicas[before[0]].send(signal.SIGSTOP)
     try:
         after, _ = run(quorum.another(before, 10))
         run(quorum.settled(60))
+        time.sleep(max(0.0, paused + seconds - time.time()))
+        for cluster in stage.clusters.values():
+            run(somebody_else_changes(cluster))
     finally:
         quorum.replicas[before[0]].send(signal.SIGCONT)
     run(asyncio.sleep(10))
     assert run(quorum.leader()) == after, "it stays where it is"
     assert run(quorum.status(after[0]))["epoch"] == after[1]
+    sources = {region.address: region.name for region in stage.fleet.regions}
+    logs = [audit.read(region.folder, region.name, sources, paused) for region in stage.fleet.regions]
+    late = [
+        each for log in logs for each in log if each.ours and each.source == before[0] and _in_term(each, before[1])
+    ]
+    assert [each for each in late if each.taken] == []
+    print(f"{len(late)} writes of the paused leader were refused")
+
+
+def _in_term(write: audit.Write, epoch: int) -> bool:
+    return write.epoch is not None and write.epoch <= epoch
 
 
 def test_users_are_served_again_soon_when_a_region_takes_the_leader_with_it(
