@@ -99,6 +99,12 @@ BREAKS = (
         "    distance = 10**9 * (bad * whole - total * part)\n",
     ),
     Break(
+        "what is over goes on",
+        "responses.py",
+        "    if level is Level.BAD and _is_over(tallies, tally, rules):\n",
+        "    if level is Level.BAD and False:\n",
+    ),
+    Break(
         "one sensor is enough",
         "responses.py",
         "        proof=sorted((h.proof for h in bad), reverse=True)[1] if len(bad) > 1 else 0,\n",

@@ -39,6 +39,9 @@ MENDED: dict[int, str] = {
     59082: "an operator with an old record did not see that a region was out already: its own entry had not been told",
     71182: "a clean region waited for the ramp of one that could not get well without it, for half an hour",
     71983: "the same after an evacuation, with half of all users refused meanwhile",
+    86979: "two entries lied of a third region at once, and the checker blamed the core for believing both",
+    96089: "the same, of a region that was the third entry",
+    97785: "after two minutes without metrics the only window that told anything told of a fault from before",
     1226: "a dead region kept its weight because all others counted as failed, though they answered",
 }
 """Seeds that broke a rule once, and what was wrong."""

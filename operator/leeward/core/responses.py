@@ -1,6 +1,7 @@
 """The kinds that count responses: OUTCOME, LATENCY and PROBE, window by window.
 
-The shortest window with 20 samples speaks. After a fall, windows that reach back beyond it are void: they
+The shortest window with 20 samples speaks. It does not say bad where no shorter one tells that it goes on: one that
+counts eight and nothing bad, or none at all, as right after a time without metrics. After a fall, windows that reach back beyond it are void: they
 tell of the outage that is over.
 
 The *slow pair* is for errors that are too few for that: when the share of bad in 5 m (by its lower Wilson
@@ -109,6 +110,8 @@ def _hear(sensor: str, tallies: tuple[Tally, ...], rules: Rules) -> _Heard | Non
     if tally is None:
         return None
     level, score = rules.errors.judge(tally)
+    if level is Level.BAD and _is_over(tallies, tally, rules):
+        level, score = Level.FAIR, Fraction(1, 2)
     newest = level
     long = _burning(tallies, rules)
     if long is not None and level is not Level.BAD:
@@ -118,6 +121,13 @@ def _hear(sensor: str, tallies: tuple[Tally, ...], rules: Rules) -> _Heard | Non
     proof = max((t.bad for t in established), default=0)
     recovered = _recovered(tallies, rules.errors)
     return _Heard(level, score, sensor, tally, recovered, long is not None, samples, proof, newest)
+
+
+def _is_over(tallies: tuple[Tally, ...], speaks: Tally, rules: Rules) -> bool:
+    """Does nothing tell that it goes on? There is no shortest window yet, or a shorter one counts a few, none bad."""
+    if tallies[0].window_ms > rules.shortest_window_ms:
+        return True
+    return any(t.window_ms < speaks.window_ms and t.total >= MIN_PROBES and not t.bad for t in tallies)
 
 
 def _burning(tallies: tuple[Tally, ...], rules: Rules) -> Tally | None:

@@ -22,6 +22,7 @@ LOOKBACK_MS = 150_000  # how long an illness may show in what is decided about o
 LOOKBACK_QUIET_MS = 960_000  # few requests: windows reach back a quarter of an hour
 MANY_PER_SECOND = 1.0  # at one sensor: 20 samples within the shortest window
 LIE_MS = 60_000
+LIARS = 2  # sensors that call a region bad at the same time: nobody could tell that from the truth
 
 
 class Checker:
@@ -103,7 +104,8 @@ class Checker:
         truth = self.truth
         lookback = self._lookback_ms(region)
         wrong_ms = max(truth.ill_until_ms[region], truth.full_unseen_ms[region])
-        if new.at_ms - wrong_ms <= lookback or truth.lied_about_ms[region] >= LIE_MS:
+        lied = truth.lied_about_ms[region] >= LIE_MS or truth.liars[region] >= LIARS
+        if new.at_ms - wrong_ms <= lookback or lied:
             return None
         return f"{self.names[region]} was taken out though nothing is wrong with it: {new.reason}"
 

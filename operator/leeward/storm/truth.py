@@ -33,6 +33,7 @@ class Truth:
     ill_until_ms: list[int] = field(default_factory=list)
     full_unseen_ms: list[int] = field(default_factory=list)  # requests waited, and no metrics told of the load
     lied_about_ms: list[int] = field(default_factory=list)  # how long a sensor has called it bad
+    liars: list[int] = field(default_factory=list)  # how many sensors call it bad now: two of a kind are evidence
     blurred_until_ms: int = -1  # some sensor is not to be trusted
     demand_moved_ms: int = 0  # users or replicas have just changed
     frozen_until_ms: int = -1
@@ -48,7 +49,7 @@ class Truth:
         self.gone_ms, self.dark_ms = [None] * size, [None] * size
         self.well_ms, self.open_ms = [0] * size, [0] * size
         self.ill_until_ms, self.full_unseen_ms = [LONG_AGO_MS] * size, [LONG_AGO_MS] * size
-        self.lied_about_ms, self._cut = [0] * size, [False] * size
+        self.lied_about_ms, self.liars, self._cut = [0] * size, [0] * size, [False] * size
         self.slow_ms, self._landed_ms = [0] * size, [0] * size
 
     def sees(self, region: int) -> bool:
@@ -65,7 +66,7 @@ class Truth:
         self.home = home
         world, sky, now = self.world, self.world.sky, self.world.now_ms
         passed, self._before_ms = now - self._before_ms, now
-        lies = {about for _, about in sky.lies}
+        self.liars = [sum(about == region for _, about in sky.lies) for region in range(world.size)]
         for region in range(world.size):
             gone = sky.cut[region] or world.engines[region].ready == 0
             self._watch_cut(region)
@@ -85,7 +86,7 @@ class Truth:
                 (self.open_ms, taking),
             ):
                 kept[region] = None if not holds else now if kept[region] is None else kept[region]
-            self.lied_about_ms[region] = self.lied_about_ms[region] + passed if region in lies else 0
+            self.lied_about_ms[region] = self.lied_about_ms[region] + passed if self.liars[region] else 0
         if any(fault.kind in SENSING for fault in sky.active) or any(sky.api_dead):
             self.blurred_until_ms = now
         if sky.active:

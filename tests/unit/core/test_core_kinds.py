@@ -58,6 +58,23 @@ def test_too_few_samples_widen_the_window() -> None:
     assert "10 of 20 responses bad in 60 s" in opinion.sentence
 
 
+@pytest.mark.parametrize(
+    ("shorter", "level"),
+    [
+        ((30_000, 0, 7), Level.BAD),  # too few to say that it is over
+        ((30_000, 0, 8), Level.FAIR),
+        ((30_000, 1, 8), Level.BAD),
+        ((60_000, 0, 19), Level.FAIR),  # right after a time without metrics: the shortest window has no rate yet
+        (None, Level.FAIR),
+    ],
+)
+def test_a_long_window_alone_does_not_tell_that_it_goes_on(shorter: tuple[int, int, int] | None, level: Level) -> None:
+    tallies = [*([Tally(*shorter)] if shorter else []), Tally(300_000, 68, 683)]
+    opinion = responses.outcome((Counts("a", tuple(tallies), 0),), RULES, None)
+    assert opinion is not None
+    assert opinion.level is level
+
+
 def test_a_fall_voids_windows_that_reach_back_beyond_it() -> None:
     assert responses.outcome((counts("a", 10, 10),), RULES, reach_back_ms=45_000) is None
 
