@@ -237,6 +237,17 @@ def test_what_was_bad_long_ago_is_no_reading(old: list[int]) -> None:
         assert plan.regions[1].verdict in (Verdict.HEALTHY, Verdict.UNKNOWN)
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.one_of(st.none(), st.integers(8, 19)), st.integers(20, 10**6), st.integers(20, 10**6))
+def test_no_region_falls_for_what_only_long_windows_tell(lately: int | None, bad: int, good: int) -> None:
+    """`lately`: responses in the shortest window, none of them bad; None: it has no rate yet."""
+    short = () if lately is None else (Tally(30_000, 0, lately),)
+    tallies = (*short, Tally(300_000, bad, bad + good), Tally(900_000, bad, bad + good))
+    over = well("b", outcomes=(Counts("b", tallies, 0), Counts("engine", tallies, 0)))
+    for plan in play(SPEC, MEMORY, WEIGHTS, NEXT, *[(well("a"), over, well("c"))] * 4):
+        assert plan.regions[1].verdict is not Verdict.FAILED
+
+
 cut_off = st.integers(1, 50).flatmap(lambda total: st.tuples(st.integers(0, (total - 1) // 2), st.just(total)))
 
 

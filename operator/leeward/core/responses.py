@@ -1,8 +1,8 @@
 """The kinds that count responses: OUTCOME, LATENCY and PROBE, window by window.
 
-The shortest window with 20 samples speaks. It does not say bad where no shorter one tells that it goes on: one that
-counts eight and nothing bad, or none at all, as right after a time without metrics. After a fall, windows that reach back beyond it are void: they
-tell of the outage that is over.
+The shortest window with 20 samples speaks. It does not say bad while a shorter one counts eight and nothing bad, nor
+where the shortest is missing, as right after a time without metrics: nothing tells that it goes on. After a fall,
+windows that reach back beyond it are void: they tell of the outage that is over.
 
 The *slow pair* is for errors that are too few for that: when the share of bad in 5 m (by its lower Wilson
 bound) and in 1 m (as counted) is at least 6 b, and 2 %, the sensor burns. Burning alone can only degrade; at two
