@@ -23,7 +23,11 @@ def _target(route: str) -> list[KubeObject]:
 
 
 def users_policy(model: ModelDeployment, route: str) -> KubeObject:
-    """What an entry does when a region does not answer: tries another, ejects, checks."""
+    """What an entry does when a region does not answer: tries another, ejects, checks.
+
+    It is merged into what people have set for the Gateway or its listener, such as rate limits, which it would
+    otherwise put out of force for its route; where both say something, this one counts.
+    """
     hostnames = model.spec.traffic.hostnames
     codes = [503, 429] if model.spec.traffic.retry_full else [503]
     checked: KubeObject = {"path": health_path(model), "method": "GET", "expectedStatuses": [200, 429]}
@@ -31,6 +35,7 @@ def users_policy(model: ModelDeployment, route: str) -> KubeObject:
         checked["hostname"] = hostnames[0]
     return {
         "targetRefs": _target(route),
+        "mergeType": "StrategicMerge",
         "timeout": {"tcp": {"connectTimeout": "1s"}},
         "retry": {
             "numRetries": 2,
