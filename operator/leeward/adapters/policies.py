@@ -31,8 +31,7 @@ def users_policy(model: ModelDeployment, route: str) -> KubeObject:
     hostnames = model.spec.traffic.hostnames
     codes = [503, 429] if model.spec.traffic.retry_full else [503]
     checked: KubeObject = {"path": health_path(model), "method": "GET", "expectedStatuses": [200, 429]}
-    if hostnames:
-        checked["hostname"] = hostnames[0]
+    checked |= {"hostname": hostnames[0]} if hostnames else {}
     return {
         "targetRefs": _target(route),
         "mergeType": "StrategicMerge",
