@@ -34,13 +34,15 @@ class RegionRecorder:
     ) -> None:
         """Write one Region's status if a condition or its nodes changed; a failure is tried again by the next tick.
 
+        What an API server says of itself may differ each time, so that its words alone are no change.
+
         `unreadable` is why the newest form of the Region itself does not count; `resources` are accelerators' names.
         """
         name = member.region.metadata.name
         rows = region_conditions(member, sight.api_error, sight.metrics_error, unreadable)
         rows += credentials_condition(member.token_life, time.time_ns() // 1_000_000)
         capacity = None if sight.nodes is None else region_capacity(sight.nodes, resources).wire()
-        mark = (member.region.metadata.uid, tuple(row[:3] for row in rows), capacity)
+        mark = (member.region.metadata.uid, tuple(row[:3] for row in rows), str(member.problem), capacity)
         if self.dry_run or self._marks.get(name) == mark:
             return
         body = {

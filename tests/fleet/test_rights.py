@@ -13,7 +13,7 @@ from seen import KEY
 from supply import operating
 from test_autoscaling import model
 
-from leeward.adapters.objects import DEPLOYMENT, ROUTE
+from leeward.adapters.objects import DEPLOYMENT, ROUTE, ref_of
 from leeward.adapters.routes import Names
 from leeward.cli.checkup.rights import Right, rights
 from leeward.ports import Ref
@@ -31,6 +31,12 @@ NOT_SERVED = {
     "containerservice.azure.com",
 }
 """Kinds that this fleet does not serve; tests/fleet/test_pool_kinds.py plays what is done to them."""
+EVACUATION = {
+    "apiVersion": "leeward.dev/v1alpha1",
+    "kind": "Evacuation",
+    "metadata": {"name": "eu-west4"},
+    "spec": {"region": "eu-west4", "reason": "a test"},
+}
 ELSEWHERE: dict[tuple[str, str], str] = {}
 """Rights by resource and verb that a calm life of a model does not need, and the test that does."""
 
@@ -56,25 +62,34 @@ def stamp(text: str) -> float:
 
 @pytest.fixture(scope="module")
 def life(stage: Stage, loop: asyncio.AbstractEventLoop, tmp_path_factory: pytest.TempPathFactory) -> float:
-    """A model's whole life: made, its routes edited by somebody, its regions changed, deleted; when that began."""
-    run, began = loop.run_until_complete, time.time()
+    """A model's whole life: made, its route edited by somebody, a region evacuated, deleted; when that began."""
+    run, entry = loop.run_until_complete, stage.clusters["eu-west4"]
+    route = Ref(ROUTE, KEY[0], Names(KEY[1]).users)
+
+    async def gone() -> bool | None:
+        left = [await cluster.read(Ref(DEPLOYMENT, *KEY)) for cluster in stage.clusters.values()]
+        return True if not any(left) and await stage.model() is None else None
+
+    async def mended() -> bool | None:
+        found = await entry.read(route)
+        return True if found and found["spec"]["hostnames"] != ["edited.example.com"] else None
+
+    async def told() -> bool | None:
+        found = await stage.home.read(ref_of(EVACUATION))
+        return True if found and found.get("status") else None
+
     with operating(stage, loop, tmp_path_factory.mktemp("operator")):
+        run(stage.home.delete(Ref(MODELS, *KEY)))
+        run(wait_for("what other tests left to be gone", gone, 120))
+        began = time.time()
         run(stage.home.apply(model(busy=3)))
         run(stage.settled())
-        route = Ref(ROUTE, KEY[0], Names(KEY[1]).users)
-        run(stage.clusters["eu-west4"].patch(route, {"spec": {"hostnames": ["edited.example.com"]}}))
-
-        async def mended() -> bool | None:
-            found = await stage.clusters["eu-west4"].read(route)
-            return True if found and found["spec"]["hostnames"] != ["edited.example.com"] else None
-
+        run(entry.patch(route, {"spec": {"hostnames": ["edited.example.com"]}}))
         run(wait_for("the route to be mended", mended, 90))
+        run(stage.home.apply(EVACUATION))
+        run(wait_for("the evacuation to be told", told, 60))
+        run(stage.home.delete(ref_of(EVACUATION)))
         run(stage.home.delete(Ref(MODELS, *KEY)))
-
-        async def gone() -> bool | None:
-            left = [await cluster.read(Ref(DEPLOYMENT, *KEY)) for cluster in stage.clusters.values()]
-            return True if not any(left) and await stage.model() is None else None
-
         run(wait_for("the model to be gone", gone, 120))
     return began
 

@@ -32,6 +32,8 @@ from leeward.store import Store
 from leeward.tick import Loop
 from leeward.witness import Witness
 
+log = structlog.get_logger("operate")
+
 
 async def operate(settings: Settings, kubeconfig: Path | None) -> None:
     """Run until SIGTERM or Ctrl-C. Raises PortError when the home cluster cannot be used at all."""
@@ -66,6 +68,8 @@ async def operate(settings: Settings, kubeconfig: Path | None) -> None:
         pools.load(),
         leadership,
     )
+    who = {"observer": settings.observer, "region": settings.region, "home": home.credentials().server}
+    log.info("leeward starts", **who, quorum=settings.quorum, dry_run=settings.dry_run)
     runner = await telemetry.serve(seen, liveness, settings.listen_host, settings.listen_port)
     try:
         await asyncio.gather(
