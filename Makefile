@@ -47,6 +47,7 @@ demo-quick: setup ## Lose one region under load and take it back (4 minutes)
 	hack/demo --quick
 
 test: tools ## All tests: unit, properties, scenarios, simulation, and the fleet
+	$(BIN)/python -m pytest tests/chart/test_release.py
 	hack/test -m "not long"
 
 test-fast: setup ## The tests that need no fleet
