@@ -73,6 +73,8 @@ class Settling:
         wanted = {name for name, _ in ruling.writes}  # none in a cluster that answers no more
         self.failed[key] = {name: why for name, why in self.failed.get(key, {}).items() if name in wanted}
         for name, act in ruling.writes:
+            if (name, act) not in self.holdings.rulings[key].writes:
+                continue  # seen otherwise since: what was absent, for example, may be there by now
             if act is Act.REMOVE and key[0] == MODELS.kind and key not in self.clean:
                 continue
             done = name in clusters and await self._tried(key, name, act, clusters[name])

@@ -242,6 +242,28 @@ async def test_from_git_the_majority_counts_and_differences_are_told(world: Worl
     assert world.told("a")[0] == "NoMajority"
 
 
+async def test_what_git_applies_while_the_leader_writes_is_not_overwritten(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was decided to make a copy in c, where nothing was; by then something is, and it is Git's."""
+    for name in ("a", "b"):
+        body = model("2m")
+        body["metadata"]["annotations"] = {ORIGIN: "*"}
+        await world.clusters[name].apply(body)
+    patch = world.clusters["a"].patch
+
+    async def meanwhile(ref: Ref, change: KubeObject) -> KubeObject | None:
+        if MODEL not in world.clusters["c"].objects:
+            await world.clusters["c"].apply(model("9m"))
+            world.holdings.wrote("c", (MODELS.kind, "models/llama-70b"), world.clusters["c"].objects[MODEL])
+        return await patch(ref, change)
+
+    monkeypatch.setattr(world.clusters["a"], "patch", meanwhile)
+    await world.turn()
+    assert world.specs() == {"a": "2m", "b": "2m", "c": "9m"}
+    assert world.told("c")[0] == "Differs"
+
+
 async def test_a_copy_is_adopted_when_the_origin_is_lost(world: World) -> None:
     await world.clusters["b"].apply(model())
     await world.turn()
