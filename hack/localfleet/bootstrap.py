@@ -16,7 +16,7 @@ import yaml
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.adapters.kubeconfigs import from_file
 from leeward.ports import Kind, KubeObject, PortError, Ref
-from localfleet import tools
+from localfleet import certificates, tools
 from localfleet.components import ASSETS, Component
 from localfleet.layout import (
     ENVOY_LABELS,
@@ -145,10 +145,11 @@ async def install_crds(cluster: KubernetesCluster) -> None:
     await wait_for("establishing the CRDs", established)
 
 
-async def install_objects(cluster: KubernetesCluster, fleet: Fleet) -> None:
+async def install_objects(cluster: KubernetesCluster, fleet: Fleet, region: RegionHost) -> None:
     """Namespaces, a node for system pods, a node class, the operator's rights, and the Gateway."""
     names = dict.fromkeys(("models", GATEWAY_NAMESPACE, ENVOY_NAMESPACE))
     await apply_all(cluster, [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names])
+    await cluster.apply(certificates.secret(fleet, region.name))
     for path in (
         ASSETS / "nodes.yaml",
         REPOSITORY / "config" / "member.yaml",

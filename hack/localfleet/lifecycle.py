@@ -15,7 +15,7 @@ import aiohttp
 
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.ports import Kind, Ref
-from localfleet import bootstrap, components, launch, members, network, recipes
+from localfleet import bootstrap, certificates, components, launch, members, network, recipes
 from localfleet.layout import (
     ENVOY_NAMESPACE,
     ENVOY_READY_PORT,
@@ -55,6 +55,7 @@ async def up(fleet: Fleet, binaries: dict[str, Path], tell: Tell) -> None:
         tell(f"{time.monotonic() - started:5.1f} s  {text}")
 
     network.lay_out(fleet)
+    certificates.make(fleet)
     say(f"network: {len(fleet.regions)} regions, each a host of its own")
     for region in fleet.regions:
         prepare(region)
@@ -71,7 +72,7 @@ async def _populate(fleet: Fleet, region: RegionHost, binaries: dict[str, Path],
     cluster = await bootstrap.connect(region)
     try:
         await bootstrap.install_crds(cluster)
-        await bootstrap.install_objects(cluster, fleet)
+        await bootstrap.install_objects(cluster, fleet, region)
         await bootstrap.apply_all(cluster, aggregation.objects(region))
         say(f"{region.name}: CRDs, rights and Gateway are in place")
         await _certificates(region, cluster, binaries)

@@ -7,7 +7,7 @@ import asyncio
 
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.ports import KubeObject
-from localfleet import bootstrap
+from localfleet import bootstrap, certificates
 from localfleet.layout import (
     ACCELERATOR,
     ACCELERATOR_LABEL,
@@ -60,6 +60,10 @@ def region_object(fleet: Fleet, region: RegionHost, everywhere: bool = False) ->
                 "address": region.address,
                 "usersPort": region.users_port,
                 "servePort": SERVE_PORT,
+                "tls": {
+                    "caCertificates": certificates.authority(fleet).certificate,
+                    "clientSecretRef": {"name": certificates.SECRET_NAME, "namespace": GATEWAY_NAMESPACE},
+                },
             },
             "nodePools": _NODE_POOLS[fleet.backend],
         },

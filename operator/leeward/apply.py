@@ -211,7 +211,9 @@ async def _ensure_users(task: Task, name: str, outcomes: Outcomes) -> None:
             return
         if live is not None:
             route["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
-        await _bring(cluster, routes.entry_objects(model, task.members[name].region, task.regions), name, outcomes)
+        trusted = routes.authorities(model, (member.region for member in task.members.values()))
+        entry = routes.entry_objects(model, task.members[name].region, task.regions)
+        await _bring(cluster, [*trusted, *entry], name, outcomes)
         await _align(cluster, route, live, name, outcomes)
         await _forget_left(task, cluster, name, outcomes)
     except Conflict:
@@ -246,7 +248,8 @@ async def _align(
 ) -> KubeObject:
     """Apply one object if it differs from what was found; returns it as it is then."""
     metadata = body["metadata"]
-    if found is not None and not differs({"spec": body["spec"], "metadata": {"labels": metadata["labels"]}}, found):
+    content: KubeObject = {part: body[part] for part in ("spec", "data") if part in body}
+    if found is not None and not differs({**content, "metadata": {"labels": metadata["labels"]}}, found):
         return found
     applied = await cluster.apply(body)
     outcomes.written.append(f"{region} {body['kind']} {metadata['name']}")

@@ -28,6 +28,7 @@ from leeward.core.snapshot import Snapshot
 from leeward.core.spec import ModelSpec
 from leeward.observe import Observer
 from leeward.ports import ModelKey, PortError
+from leeward.region_sight import RegionSight
 from leeward.store import Store
 from leeward.translate import serves
 
@@ -68,6 +69,7 @@ class Leaving:
             self._paid[key, region] = time.monotonic()
         self._owed[key] = owed
         named = {entry.name for entry in model.spec.regions}
+        served = {uid for name in named for uid in self._uids(key, name)}
         for name in named:
             self._paid.pop((key, name), None)
         names = [
@@ -77,12 +79,19 @@ class Leaving:
             and name not in named | owed
             and not self._just_paid(key, name)
             and (name in memory.regions or self._holds(key, name))
+            and not self._uids(key, name) & served
         ]
         return tuple(self._entry(key, name, memory) for name in names[: MAX_REGIONS - len(named)])
 
     def _holds(self, key: ModelKey, name: str) -> bool:
         sight = self.observer.regions.get(name)
         return sight is not None and (key in sight.deployments or key in sight.routes)
+
+    def _uids(self, key: ModelKey, name: str) -> set[str]:
+        """Identities of what the model has there. Where two Regions are one cluster, nothing is left of the other."""
+        sight = self.observer.regions.get(name) or RegionSight()
+        objects = [kept[key] for kept in (sight.deployments, sight.routes) if key in kept]
+        return {body["metadata"]["uid"] for body in objects}
 
     def _just_paid(self, key: ModelKey, name: str) -> bool:
         """What was seen before it was removed may still be in sight."""

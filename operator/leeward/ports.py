@@ -1,5 +1,6 @@
 """What the chain needs from the outside, as Protocols, and the errors that cross the edge, named by remedy."""
 
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -194,6 +195,8 @@ class ProbeTarget:
     through: str = ""  # the entry region, empty: straight to the serve listener
     limit_seconds: float = 3.0
     health_path: str = "/health"
+    tls: ssl.SSLContext | None = None  # who we are towards a serve listener of https
+    server_name: str = ""  # and the name that its certificate has to be for
 
 
 class Probes(Protocol):

@@ -1,13 +1,14 @@
 """Recording what is seen of the Regions themselves: conditions and nodes, written only when they change."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
 
-from leeward.adapters.kubeconfigs import TokenLife
+from leeward.adapters.certificates import Credential
+from leeward.adapters.handshake import CertificateRefused
 from leeward.adapters.members import Member
 from leeward.adapters.pools.nodes import region_capacity
 from leeward.ports import Cluster, PortError
@@ -40,7 +41,7 @@ class RegionRecorder:
         """
         name = member.region.metadata.name
         rows = region_conditions(member, sight.api_error, sight.metrics_error, unreadable)
-        rows += credentials_condition(member.token_life, time.time_ns() // 1_000_000)
+        rows += credentials_condition(member.credentials, member.listener, time.time_ns() // 1_000_000)
         capacity = None if sight.nodes is None else region_capacity(sight.nodes, resources).wire()
         mark = (member.region.metadata.uid, tuple(row[:3] for row in rows), str(member.problem), capacity)
         if self.dry_run or self._marks.get(name) == mark:
@@ -99,14 +100,26 @@ def region_conditions(
     ]
 
 
-def credentials_condition(life: TokenLife | None, now_ms: int) -> list[Condit]:
-    """CredentialsValid: there where the region's token ends, and false in good time before."""
-    if life is None:
+def credentials_condition(
+    held: Sequence[Credential], listener: Credential | CertificateRefused | None, now_ms: int
+) -> list[Condit]:
+    """CredentialsValid: there where anything ends that the region is reached with, and false in good time before."""
+    if isinstance(listener, CertificateRefused):
+        return [("CredentialsValid", False, listener.reason, f"{listener}; {listener.remedy}")]
+    shown = [*held, *([listener] if listener else [])]
+    first = min(shown, key=lambda each: (not each.life.ends_soon(now_ms), each.life.until_ms), default=None)
+    if first is None:
         return []
-    end = f"{datetime.fromtimestamp(life.until_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
-    renew = "make another one: leeward join, or a new kubeconfig in the Region's Secret"
-    if life.until_ms <= now_ms:
-        return [("CredentialsValid", False, "Expired", f"the token ended on {end}; {renew}")]
-    if life.ends_soon(now_ms):
-        return [("CredentialsValid", False, "ExpireSoon", f"the token ends on {end}; {renew}")]
-    return [("CredentialsValid", True, "Valid", f"the token ends on {end}")]
+    end = f"{datetime.fromtimestamp(first.life.until_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+    renew = "renew it: leeward join, or what issues it"
+    if first.life.until_ms <= now_ms:
+        return [("CredentialsValid", False, "Expired", f"the {first.what} ended on {end}; {renew}")]
+    if first.life.ends_soon(now_ms):
+        return [("CredentialsValid", False, "ExpireSoon", f"the {first.what} ends on {end}; {renew}")]
+    return [("CredentialsValid", True, "Valid", f"the {first.what} ends on {end}")]
+
+
+def credentials_last(member: Member, now_ms: int) -> bool | None:
+    """Whether CredentialsValid holds; None where nothing ends."""
+    rows = credentials_condition(member.credentials, member.listener, now_ms)
+    return rows[0][1] if rows else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from leeward.adapters.members import Member, Members, check_gateway
+from leeward.adapters.members import Member, Members, check_gateway, check_listener
 from leeward.adapters.pools import Registry
 from leeward.cleanup import Debts
 from leeward.observe import Observer
@@ -42,7 +42,9 @@ class Sweep:
             return False
         self._swept = self._tried = time.monotonic()
         await self.members.refresh(self.store.regions)
-        await asyncio.gather(*(_check(member) for member in self.members.found.values() if self._answers(member)))
+        members = self.members.found.values()
+        checks = [check_listener(member) for member in members]
+        await asyncio.gather(*checks, *(_check(member) for member in members if self._answers(member)))
         self.debts.pools = self.registry.object_kinds(member.region for member in self.members.found.values())
         self.observer.forget({model_key(model) for model in self.store.alive().values()}, set(self.members.found))
         return True

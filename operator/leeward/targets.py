@@ -1,8 +1,10 @@
 """Whom to ask: probes and reachability questions of a model, from the Regions' gateways. Pure."""
 
+import ssl
 from collections.abc import Mapping
 
 from leeward.adapters.members import Member
+from leeward.adapters.objects import HOST_SUFFIX
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.units import parse_decimal
 from leeward.ports import ModelKey, ProbeTarget
@@ -15,12 +17,15 @@ def model_key(model: ModelDeployment) -> ModelKey:
 
 def _url(member: Member, listener: str) -> str | None:
     gateway = member.region.spec.gateway
-    if gateway is None:
+    if gateway is None or (listener == "serve" and gateway.tls is not None and member.serve_tls is None):
         return None
-    return f"http://{gateway.address}:{gateway.users_port if listener == 'users' else gateway.serve_port}"
+    scheme = "https" if listener == "serve" and gateway.tls is not None else "http"
+    return f"{scheme}://{gateway.address}:{gateway.users_port if listener == 'users' else gateway.serve_port}"
 
 
-def _target(model: ModelDeployment, region: str, url: str, through: str = "") -> ProbeTarget:
+def _target(
+    model: ModelDeployment, region: str, url: str, through: str = "", tls: ssl.SSLContext | None = None
+) -> ProbeTarget:
     spec = model.spec
     itl = float(parse_decimal(spec.objectives.itl.seconds)) if spec.objectives.itl else 0.1
     limit = float(parse_decimal(spec.objectives.ttft.seconds)) + 4 * itl
@@ -33,6 +38,8 @@ def _target(model: ModelDeployment, region: str, url: str, through: str = "") ->
         through,
         limit,
         spec.server.health_path if spec.server else "/health",
+        tls,
+        region + HOST_SUFFIX if tls else "",
     )
 
 
@@ -61,7 +68,7 @@ def _paths(model: ModelDeployment, members: Mapping[str, Member], entries: int) 
     for index, name in enumerate(names):
         direct = _url(members[name], "serve")
         if direct is not None:
-            found.append(_target(model, name, direct))
+            found.append(_target(model, name, direct, tls=members[name].serve_tls))
         for step in range(1, min(1 + entries, len(names))):
             through = names[(index + step) % len(names)]
             entry = _url(members[through], "users")

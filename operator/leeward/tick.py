@@ -31,7 +31,7 @@ from leeward.provision import nodes_condition
 from leeward.record import Recorder
 from leeward.record_decisions import DecisionLog
 from leeward.record_evacuations import EvacuationRecorder
-from leeward.record_regions import RegionRecorder
+from leeward.record_regions import RegionRecorder, credentials_last
 from leeward.settings import Settings
 from leeward.store import Store, with_entries
 from leeward.sweep import Sweep
@@ -287,7 +287,7 @@ class Loop:
             sight = self.observer.regions.get(name)
             if sight is not None:
                 self.telemetry.show_staleness(name, now_ms(), sight.api_seen_ms, sight.metrics_seen_ms)
-                if member.token_life is not None:
-                    self.telemetry.show_credentials(name, not member.token_life.ends_soon(now_ms()))
+                if (last := credentials_last(member, now_ms())) is not None:
+                    self.telemetry.show_credentials(name, last)
                 unreadable = self.store.unreadable.get((Region.KIND, name))
                 await self.region_recorder.record(member, sight, unreadable, self.store.resources())

@@ -45,6 +45,7 @@ def region(stage: Stage, run: Run) -> Iterator[KubeObject]:
     template = run(stage.home.read(Ref(REGION, "", "eu-west4")))
     spec = copy.deepcopy(template["spec"])
     spec["cluster"] = {"kubeconfigSecretRef": REFERENCE}
+    del spec["gateway"]["tls"]  # its listener has a certificate for eu-west4 alone
     yield {"apiVersion": template["apiVersion"], "kind": "Region", "metadata": {"name": "broken"}, "spec": spec}
     run(stage.home.delete(BROKEN))
     run(stage.home.delete(Ref(SECRET, REFERENCE["namespace"], REFERENCE["name"])))

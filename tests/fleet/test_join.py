@@ -9,12 +9,15 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
+from seen import KEY
 
+from leeward.adapters import certificates
 from leeward.adapters.kubeconfigs import from_kubeconfig
 from leeward.adapters.members import SECRET
 from leeward.adapters.objects import DEPLOYMENT, REGIONS
 from leeward.api.common import condition_of
 from leeward.api.region import Region
+from leeward.cli import certifying
 from leeward.ports import Denied, Kind, Ref
 from localfleet import members
 from localfleet.bootstrap import REPOSITORY, wait_for
@@ -135,10 +138,58 @@ def test_a_witness_is_made_and_rights_of_others_are_left_alone(stage: Stage, run
         run(stage.home.delete(Ref(SECRET, GATEWAY_NAMESPACE, "tiebreaker-kubeconfig")))
 
 
+@pytest.fixture
+def gateway_elsewhere(stage: Stage, loop: asyncio.AbstractEventLoop) -> Iterator[tuple[str, ...]]:
+    """What joins a Region with a Gateway of another namespace, where no other certificate is; all undone afterwards."""
+    yield "more", "--gateway", f"{KEY[0]}/inference", "--address", "more.example.com"
+    run, far = loop.run_until_complete, stage.clusters["ap-south1"]
+    run(stage.home.delete(Ref(REGIONS, "", "more")))
+    run(stage.home.delete(Ref(SECRET, GATEWAY_NAMESPACE, "more-kubeconfig")))
+    run(stage.home.delete(certifying.AUTHORITY))
+    run(far.delete(Ref(SECRET, KEY[0], certifying.SERVE)))
+
+
+def test_a_certificate_is_issued_and_renewed(stage: Stage, run: Run, gateway_elsewhere: tuple[str, ...]) -> None:
+    where, far = Ref(SECRET, KEY[0], certifying.SERVE), stage.fleet.region("ap-south1")
+
+    def issued() -> dict[str, str]:
+        secret = run(stage.clusters["ap-south1"].read(where))
+        return {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
+
+    result = join(stage, far, *gateway_elsewhere)
+    assert result.returncode == 0, result.stderr
+    first, said = issued(), result.stdout
+    assert "more: wrote a certificate for more.region into Secret models/leeward-serve, good until" in said
+    assert f"home: left Secret {GATEWAY_NAMESPACE}/leeward-serve" not in said, "it is another's, and good for probes"
+    assert not [line for line in first["tls.key"].splitlines() if "PRIVATE" not in line and line in said]
+    assert certificates.dns_name(first["tls.crt"]) == "more.region"
+    made = Region.read(run(stage.home.read(Ref(REGIONS, "", "more"))))
+    assert made.spec.gateway and made.spec.gateway.tls
+    assert made.spec.gateway.tls.ca_certificates == first["ca.crt"]
+    assert made.spec.gateway.tls.client_secret_ref.name == certifying.SERVE
+    certificates.client_context(first["ca.crt"], certificates.Pair(first["tls.crt"], first["tls.key"]))
+
+    again = join(stage, far, "more", "--keep-old", "--certificate-for", "1h")
+    assert again.returncode == 0, again.stderr
+    second = issued()
+    assert second["ca.crt"] == first["ca.crt"] and second["tls.key"] != first["tls.key"]
+    life = certificates.life(second["tls.crt"])
+    assert life and 3_600_000 <= life.until_ms - life.since_ms < 4_000_000
+
+
+def test_the_certificates_of_another_authority_are_left_alone(stage: Stage, run: Run) -> None:
+    before = run(stage.clusters[NAME].read(Ref(SECRET, GATEWAY_NAMESPACE, certifying.SERVE)))
+    result = join(stage, stage.fleet.region(NAME), NAME, "--keep-old")
+    assert result.returncode == 0 and "certificate" not in result.stdout, result.stdout + result.stderr
+    assert run(stage.home.read(certifying.AUTHORITY)) is None
+    assert run(stage.clusters[NAME].read(Ref(SECRET, GATEWAY_NAMESPACE, certifying.SERVE))) == before
+
+
 def test_what_cannot_be_joined_is_refused_with_the_fix(stage: Stage) -> None:
     home, member = stage.fleet.regions[0], stage.fleet.region("ap-south1")
     for host, arguments, code, sentence in (
-        (home, ["us-east1"], 1, "reached without a Secret"),
+        (home, ["us-east1"], 1, "us-east1 is the home cluster's own: --serve-tls issues"),
+        (member, ["us-east1"], 1, "reached without a Secret"),
         (home, ["more", "--witness"], 1, "this is the home cluster itself"),
         (member, ["more"], 2, "there is no Region more yet: say --gateway and --address, or --witness"),
         (member, [NAME, "--server", "http://10.0.0.1"], 1, "http://10.0.0.1 is not https"),

@@ -13,7 +13,7 @@ from seen import KEY
 from supply import operating
 from test_autoscaling import model
 
-from leeward.adapters.objects import DEPLOYMENT, ROUTE, ref_of
+from leeward.adapters.objects import AUTHORITIES, CONFIG_MAP, DEPLOYMENT, ROUTE, ref_of
 from leeward.adapters.routes import Names
 from leeward.cli.checkup.rights import Right, rights
 from leeward.ports import Ref
@@ -79,6 +79,8 @@ def life(stage: Stage, loop: asyncio.AbstractEventLoop, tmp_path_factory: pytest
     with operating(stage, loop, tmp_path_factory.mktemp("operator")):
         run(stage.home.delete(Ref(MODELS, *KEY)))
         run(wait_for("what other tests left to be gone", gone, 120))
+        for cluster in stage.clusters.values():
+            run(cluster.delete(Ref(CONFIG_MAP, KEY[0], AUTHORITIES)))  # which outlives models
         began = time.time()
         run(stage.home.apply(model(busy=3)))
         run(stage.settled())
@@ -100,6 +102,6 @@ def test_nothing_is_asked_that_is_not_granted(stage: Stage, life: float) -> None
 def test_every_right_is_used(stage: Stage, life: float) -> None:
     for region in stage.fleet.regions:
         parts = ("home", "member") if region is stage.fleet.regions[0] else ("member",)
-        granted = {replace(right, namespace="") for part in parts for right in rights(part, GATEWAY_NAMESPACE)}
+        granted = {replace(right, namespace="", name="") for part in parts for right in rights(part, GATEWAY_NAMESPACE)}
         used = {right for right, code in asked(region.folder, life) if code < 300 or code == 404}
         assert [str(right) for right in granted - used if right.group not in NOT_SERVED] == [], region.name

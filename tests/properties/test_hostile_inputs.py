@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from leeward.adapters import promql
 from leeward.adapters.clusters import KubernetesCluster
-from leeward.adapters.kubeconfigs import check_kubeconfig, from_kubeconfig, token_life
+from leeward.adapters.kubeconfigs import check_kubeconfig, credential_of, from_kubeconfig
 from leeward.adapters.probes import HttpProbes
 from leeward.adapters.prometheus import PrometheusSource
 from leeward.api.common import Resource
@@ -78,7 +78,7 @@ def test_kubeconfigs_are_usable_or_refused(text: str) -> None:
         cluster = await from_kubeconfig("far", text, files=False)
         await cluster.close()
 
-    for attempt in (lambda: check_kubeconfig(text), lambda: token_life(text), lambda: asyncio.run(use())):
+    for attempt in (lambda: check_kubeconfig(text), lambda: credential_of(text), lambda: asyncio.run(use())):
         with suppress(BadReference):
             attempt()
 

@@ -17,7 +17,7 @@ import yaml
 from rich.table import Table
 
 from leeward.ports import Ref
-from localfleet import bootstrap, layout, lifecycle, members
+from localfleet import bootstrap, certificates, layout, lifecycle, members
 from localfleet.errors import FleetError
 from localfleet.kind import faults, lines
 from localfleet.kind.lines import Cluster, Line, Node
@@ -107,8 +107,9 @@ def _up(fleet: Fleet, started: float) -> None:
         say(f"{region.name}: cluster {it.name} runs at {addresses[-1]}")
     fleet = replace(fleet, addresses=tuple(addresses))
     fleet.save()
+    certificates.make(fleet)
     for region in fleet.regions:
-        _populate(region, lines.cluster(fleet, region))
+        _populate(fleet, region, lines.cluster(fleet, region))
         say(f"{region.name}: Envoy serves the Gateway, Prometheus is ready")
     asyncio.run(members.join(fleet))
     say("fleet is up; its Regions and the operator's credentials are in the home cluster")
@@ -125,12 +126,12 @@ def _image_folder(fleet: Fleet) -> Path:
     return folder
 
 
-def _populate(region: RegionHost, it: Cluster) -> None:
+def _populate(fleet: Fleet, region: RegionHost, it: Cluster) -> None:
     _keep_credentials(region)
     prometheus = region.folder / "prometheus.yaml"
     prometheus.write_text(yaml.safe_dump(lines.prometheus_object(region)))
     _run_all([lines.load_image(it), lines.give_gpus(it), *lines.install(it, prometheus)])
-    asyncio.run(_enable_backends(region))
+    asyncio.run(_prepare_gateway(fleet, region))
     _run_all(lines.open_gateway(it))
     asyncio.run(_give_address(region))
     _run_all(lines.await_ready(it))
@@ -145,9 +146,11 @@ def _keep_credentials(region: RegionHost) -> None:
     region.outside_kubeconfig.symlink_to(region.kubeconfig)
 
 
-async def _enable_backends(region: RegionHost) -> None:
+async def _prepare_gateway(fleet: Fleet, region: RegionHost) -> None:
+    """Its certificate, and Envoy Gateway's Backend API."""
     cluster = await bootstrap.connect(region)
     try:
+        await cluster.apply(certificates.secret(fleet, region.name))
         ref, key = Ref(bootstrap.CONFIG_MAP, ENVOY_NAMESPACE, "envoy-gateway-config"), "envoy-gateway.yaml"
         found = await cluster.read(ref) or {}
         await cluster.patch(ref, {"data": {key: lines.with_backend_api(found["data"][key])}})

@@ -61,6 +61,7 @@ class KubernetesCluster:
         self.on_write = on_write or (lambda verb, kind: None)
         self._manager = field_manager
         self._plurals: dict[str, dict[str, str]] = {}
+        self._closed = False
 
     def credentials(self) -> Credentials:
         """Host, trust and token as they are now: a pod's token rotates."""
@@ -77,6 +78,8 @@ class KubernetesCluster:
         )
 
     async def close(self) -> None:
+        """For good: whoever still asks, since a connection was renewed meanwhile, gets no answer."""
+        self._closed = True
         await self._client.close()
 
     async def read(self, ref: Ref) -> KubeObject | None:
@@ -214,11 +217,17 @@ class KubernetesCluster:
         content: str = "application/json",
     ) -> KubeObject:
         try:
+            if self._closed:
+                raise RuntimeError("closed")
             async with asyncio.timeout(self._deadline):
                 return await self._exchange(method, path, body, query or [], content)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             text = str(error) or f"no answer within {self._deadline:g} s"
             raise Unreachable(f"API server of {self.name}: {text}") from error
+        except RuntimeError as error:  # the client's word for it
+            if not self._closed:
+                raise
+            raise Unreachable(f"API server of {self.name}: its connection was renewed meanwhile") from error
 
     async def _exchange(
         self, method: str, path: str, body: object, query: list[tuple[str, str]], content: str

@@ -3,7 +3,6 @@
 import base64
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +11,14 @@ from kubernetes.aio import config as kubernetes_config
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
+from leeward.adapters import certificates
+from leeward.adapters.certificates import Credential, Life
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.adapters.outgoing import connector
 from leeward.ports import BadReference, KubeObject
 
 _PARTS = {"clusters": "cluster", "users": "user", "contexts": "context"}
 _FILES = frozenset({"tokenFile", "client-certificate", "client-key", "certificate-authority"})
-
-
-@dataclass(frozen=True, slots=True)
-class TokenLife:
-    """From when and until when a token is good, in milliseconds since 1970."""
-
-    since_ms: int
-    until_ms: int
-
-    def ends_soon(self, now_ms: int) -> bool:
-        """Is less than a tenth of it left, or less than a week of a longer life?"""
-        return self.until_ms - now_ms < min(7 * 86_400_000, (self.until_ms - self.since_ms) // 10)
 
 
 def check_kubeconfig(text: str, allowed_commands: Sequence[str] | None = ()) -> KubeObject:
@@ -127,18 +116,32 @@ def in_pod(name: str, **options: Any) -> KubernetesCluster:
     return KubernetesCluster(name, ApiClient(configuration), **options)
 
 
-def token_life(text: str) -> TokenLife | None:
-    """The life of the first token that ends in a kubeconfig, from its own words; None where none tells (RFC 7519)."""
-    users = check_kubeconfig(text, None).get("users") or []
-    told = [_life(str((user.get("user") or {}).get("token") or "")) for user in users]
-    return min((life for life in told if life), key=lambda life: life.until_ms, default=None)
+def credential_of(text: str) -> Credential | None:
+    """The first token or client certificate in a kubeconfig to end, by its own words (RFC 7519, 5280).
+
+    None where none tells.
+    """
+    told = list[tuple[str, Life | None]]()
+    for entry in check_kubeconfig(text, None).get("users") or []:
+        user = entry.get("user") or {}
+        told.append(("token", _token_life(str(user.get("token") or ""))))
+        told.append(("client certificate", _certificate_life(user.get("client-certificate-data"))))
+    found = [Credential(what, life) for what, life in told if life]
+    return min(found, key=lambda each: each.life.until_ms, default=None)
 
 
-def _life(token: str) -> TokenLife | None:
+def _certificate_life(data: object) -> Life | None:
+    try:
+        return certificates.life(base64.b64decode(str(data or "")).decode())
+    except ValueError:
+        return None
+
+
+def _token_life(token: str) -> Life | None:
     payload = token.split(".")[1] if token.count(".") == 2 else ""
     try:
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         until = int(claims["exp"])
-        return TokenLife(int(claims.get("iat", until)) * 1000, until * 1000)
+        return Life(int(claims.get("iat", until)) * 1000, until * 1000)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None

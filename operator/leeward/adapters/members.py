@@ -6,14 +6,17 @@ becomes that region's problem, with reason and remedy, and everything else goes 
 
 import base64
 import hashlib
+import ssl
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from leeward.adapters.certificates import Credential, Pair, client_context, life
 from leeward.adapters.clusters import KubernetesCluster
-from leeward.adapters.kubeconfigs import TokenLife, from_kubeconfig, token_life
-from leeward.adapters.objects import GATEWAY
+from leeward.adapters.handshake import CertificateRefused, certificate_life
+from leeward.adapters.kubeconfigs import credential_of, from_kubeconfig
+from leeward.adapters.objects import GATEWAY, HOST_SUFFIX
 from leeward.adapters.prometheus import PrometheusSource
 from leeward.api.common import SecretKeyRef
 from leeward.api.region import Region
@@ -33,7 +36,9 @@ class Member:
     metrics: Metrics | None = None
     problem: PortError | None = None
     made_from: str = ""
-    token_life: TokenLife | None = None  # of the token that it is reached with, where that ends
+    serve_tls: ssl.SSLContext | None = None  # who we are towards its serve listener
+    credentials: tuple[Credential, ...] = ()  # what it is reached with, where that ends
+    listener: Credential | CertificateRefused | None = None  # what its serve listener showed last
 
 
 @dataclass
@@ -49,7 +54,7 @@ class Members:
         """Follow the Region objects and their Secrets; connections that need no change are kept."""
         for name in set(self.found) - set(regions):
             await self._close(self.found.pop(name))
-        for name, region in regions.items():
+        for name, region in list(regions.items()):  # they may change while one is waited for
             await self._refresh_one(name, region)
 
     async def _refresh_one(self, name: str, region: Region) -> None:
@@ -57,6 +62,7 @@ class Members:
         try:
             kubeconfig = await self._kubeconfig(region)
             token, authority = await self._prometheus_secrets(region)
+            pair = await self._client_pair(region)
         except PortError as error:
             if before and before.cluster and not isinstance(error, BadReference):
                 before.region = region  # a home cluster that does not answer breaks no connection that stands
@@ -65,18 +71,20 @@ class Members:
                 await self._close(before)
             self.found[name] = Member(region, problem=error)
             return
-        mark = _digest(kubeconfig, token, authority, region.spec.model_dump_json())
+        mark = _digest(kubeconfig, token, authority, pair.certificate, pair.key, region.spec.model_dump_json())
         if before and before.made_from == mark:
             before.region = region
             return
         if before:
             await self._close(before)
-        self.found[name] = await self._connect(name, region, kubeconfig, token, authority, mark)
-
-    async def _connect(
-        self, name: str, region: Region, kubeconfig: str, token: str, authority: str, mark: str
-    ) -> Member:
         member = Member(region, made_from=mark)
+        await self._connect(member, kubeconfig, pair)
+        member.metrics = self._metrics(region, token, authority)
+        self.found[name] = member
+
+    async def _connect(self, member: Member, kubeconfig: str, pair: Pair) -> None:
+        region = member.region
+        name, gateway = region.metadata.name, region.spec.gateway
         try:
             member.bare = (
                 self.home
@@ -91,21 +99,30 @@ class Members:
                 )
             )
             member.cluster = self.fenced(name, member.bare)
-            member.token_life = token_life(kubeconfig) if kubeconfig else None
+            probes = life(pair.certificate)
+            held = (
+                credential_of(kubeconfig) if kubeconfig else None,
+                probes and Credential("probes' certificate", probes),
+            )
+            member.credentials = tuple(each for each in held if each)
+            if gateway is not None and gateway.tls is not None:
+                member.serve_tls = client_context(gateway.tls.ca_certificates, pair)
         except PortError as error:
             member.problem = error
-        source = region.spec.prometheus
-        if source is not None:
-            member.metrics = PrometheusSource(
-                name,
-                source.url,
-                token=token,
-                ca_file=_authority_file(name, authority),
-                server_name=source.tls.server_name if source.tls else None,
-                deadline_seconds=self.settings.query_deadline,
-                scrape_interval_ms=round(self.settings.scrape_interval * 1000),
-            )
-        return member
+
+    def _metrics(self, region: Region, token: str, authority: str) -> Metrics | None:
+        source, name = region.spec.prometheus, region.metadata.name
+        if source is None:
+            return None
+        return PrometheusSource(
+            name,
+            source.url,
+            token=token,
+            ca_file=_authority_file(name, authority),
+            server_name=source.tls.server_name if source.tls else None,
+            deadline_seconds=self.settings.query_deadline,
+            scrape_interval_ms=round(self.settings.scrape_interval * 1000),
+        )
 
     async def _close(self, member: Member) -> None:
         if member.bare is not None and member.bare is not self.home:
@@ -139,6 +156,15 @@ class Members:
         tls = source.tls if source else None
         authority = await self._secret(tls.ca_secret_ref) if tls and tls.ca_secret_ref else ""
         return token.strip(), authority
+
+    async def _client_pair(self, region: Region) -> Pair:
+        """What our probes show to the serve listener; empty where it takes no TLS."""
+        tls = region.spec.gateway.tls if region.spec.gateway else None
+        if tls is None:
+            return Pair("", "")
+        where = tls.client_secret_ref
+        keys = [SecretKeyRef(name=where.name, namespace=where.namespace, key=key) for key in ("tls.crt", "tls.key")]
+        return Pair(*[await self._secret(key) for key in keys])
 
     async def _secret(self, reference: SecretKeyRef) -> str:
         found = await self.home.read(Ref(SECRET, reference.namespace, reference.name))
@@ -186,6 +212,21 @@ async def check_gateway(member: Member) -> None:
         )
     elif isinstance(member.problem, GatewayMissing):
         member.problem = None
+
+
+async def check_listener(member: Member) -> None:
+    """What certificate does the serve listener show? One that cannot be asked now said what it said last."""
+    gateway = member.region.spec.gateway
+    if gateway is None or member.serve_tls is None:
+        return
+    name = member.region.metadata.name + HOST_SUFFIX
+    try:
+        seen = await certificate_life(gateway.address, gateway.serve_port, name, member.serve_tls)
+        member.listener = Credential("serve listener's certificate", seen)
+    except CertificateRefused as error:
+        member.listener = error
+    except PortError:
+        return
 
 
 class GatewayMissing(PortError):

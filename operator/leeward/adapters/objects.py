@@ -35,6 +35,8 @@ MODELS = Kind(f"{GROUP}/{VERSION}", "ModelDeployment")
 REGIONS = Kind(f"{GROUP}/{VERSION}", "Region", namespaced=False)
 EVACUATIONS = Kind(f"{GROUP}/{VERSION}", "Evacuation", namespaced=False)
 CONFIG_MAP = Kind("v1", "ConfigMap")
+AUTHORITIES = "leeward-authorities"
+"""The ConfigMap in a model's namespace that says whom gateways believe. Others may use it, so it is never removed."""
 BACKEND = Kind("gateway.envoyproxy.io/v1alpha1", "Backend")
 POLICY = Kind("gateway.envoyproxy.io/v1alpha1", "BackendTrafficPolicy")
 ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute")

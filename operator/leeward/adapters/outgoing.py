@@ -46,7 +46,7 @@ def is_metadata(address: str) -> bool:
 
 def connector(**options: Any) -> aiohttp.TCPConnector:
     """A connector that opens nothing to a metadata address."""
-    return aiohttp.TCPConnector(socket_factory=_open, **options)
+    return aiohttp.TCPConnector(socket_factory=guarded_socket, **options)
 
 
 async def body(response: aiohttp.ClientResponse, limit: int = BIGGEST) -> bytes:
@@ -98,7 +98,12 @@ def _refuse(address: str) -> None:
         raise OSError(errno.EACCES, f"{address} is a link-local or metadata address: nothing of a fleet is there")
 
 
-def _open(found: tuple[Any, ...]) -> socket.socket:
+def guarded_socket(found: tuple[Any, ...]) -> socket.socket:
+    """A socket for an address as `getaddrinfo` gives it.
+
+    Raises:
+        OSError: it leads to a metadata address.
+    """
     family, kind, protocol, _, address = found
     _refuse(str(address[0]))
     return socket.socket(family, kind, protocol)

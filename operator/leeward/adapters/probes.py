@@ -9,6 +9,7 @@ the engine has in its cache, would be fast where users wait.
 
 import json
 import secrets
+import ssl
 import time
 from typing import Any
 
@@ -23,6 +24,8 @@ _LONGEST = 256 * 1024  # bytes of an answer; a completion of that many tokens ha
 _READING = " ".join(["Read this first, slowly and to its end, before you answer the question below."] * 12)
 _NOT_REACHED = "upstream connect error"
 """How Envoy's own answer begins when it could not connect to, or lost, the host behind it."""
+_NO_CERTIFICATE = (aiohttp.ClientSSLError, ssl.SSLError)
+"""Of a listener that is there: whether its gateway serves, other gateways tell, by certificates of their own."""
 _NO_CONNECTION = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
@@ -60,9 +63,12 @@ class HttpProbes:
                 headers=_headers(target),
                 timeout=self._deadline,
                 allow_redirects=False,
+                **_tls(target),
             ) as response:
                 text = (await outgoing.body(response, _LONGEST)).decode(errors="replace")
                 return _judge(target, word, response, text, time.monotonic() - started)
+        except _NO_CERTIFICATE as error:
+            return Outcome.NO_PATH, f"no TLS: {error}"
         except _NO_CONNECTION as error:
             return (Outcome.NO_PATH if target.through else Outcome.BAD), f"no connection: {error}"
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
@@ -73,14 +79,24 @@ class HttpProbes:
         path = "/v1/models" if target.through else target.health_path
         try:
             async with self._session.get(
-                target.url + path, headers=_headers(target), timeout=self._reach, allow_redirects=False
+                target.url + path,
+                headers=_headers(target),
+                timeout=self._reach,
+                allow_redirects=False,
+                **_tls(target),
             ) as response:
                 text = (await response.content.read(512)).decode(errors="replace")
                 return _reached(target, response, text)
+        except _NO_CERTIFICATE:
+            return None, None
         except _NO_CONNECTION:
             return (None, None) if target.through else (False, None)
         except (aiohttp.ClientError, TimeoutError, OSError):
             return False, None
+
+
+def _tls(target: ProbeTarget) -> dict[str, Any]:
+    return {"ssl": target.tls, "server_hostname": target.server_name} if target.tls else {}
 
 
 def _headers(target: ProbeTarget) -> dict[str, str]:

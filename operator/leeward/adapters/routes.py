@@ -13,12 +13,16 @@ Weight 0 has no safety net in Envoy. A region that gets nothing but is well is l
 with weight 1: idle until every other is down); a failed or drained one is listed nowhere.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from leeward.adapters import policies
 from leeward.adapters.objects import (
+    AUTHORITIES,
     BACKEND,
+    CONFIG_MAP,
     HOST_SUFFIX,
+    MANAGED_BY,
     POLICY,
     PROBE_HEADER,
     ROUTE,
@@ -162,11 +166,28 @@ def backends(model: ModelDeployment, region: Region) -> list[KubeObject]:
         "hostname": region.metadata.name + HOST_SUFFIX,
         kind: host if kind == "ip" else {"hostname": gateway.address, "port": gateway.serve_port},
     }
-    spec = {"type": "Endpoints", "appProtocols": ["gateway.envoyproxy.io/h2c"], "endpoints": [endpoint]}
+    spec: KubeObject = {"type": "Endpoints", "appProtocols": ["gateway.envoyproxy.io/h2c"], "endpoints": [endpoint]}
+    if gateway.tls is not None:
+        trusted = {"group": "", "kind": CONFIG_MAP.kind, "name": AUTHORITIES}
+        spec["tls"] = {"caCertificateRefs": [trusted], "sni": region.metadata.name + HOST_SUFFIX}
     return [
         owned(model, BACKEND, names.backend(region.metadata.name), spec),
         owned(model, BACKEND, names.spare(region.metadata.name), spec | {"fallback": True}),
     ]
+
+
+def authorities(model: ModelDeployment, regions: Iterable[Region]) -> list[KubeObject]:
+    """By whom an entry believes that it talks to a region: each is held to its own name, so one list does for all.
+
+    `regions` are all of the fleet, so that every model in a namespace wants the same.
+    """
+    secured = [region.spec.gateway.tls for region in regions if region.spec.gateway and region.spec.gateway.tls]
+    if not secured:
+        return []
+    told = sorted({each.ca_certificates.strip() for each in secured})
+    metadata = {"name": AUTHORITIES, "namespace": model.metadata.namespace, "labels": {MANAGED_BY: "leeward"}}
+    content = {"ca.crt": "\n".join(told) + "\n"}
+    return [{"apiVersion": CONFIG_MAP.api_version, "kind": CONFIG_MAP.kind, "metadata": metadata, "data": content}]
 
 
 def _is_ip(address: str) -> bool:

@@ -116,7 +116,7 @@ class Telemetry:
                 self.staleness.labels(region, source).set((now_ms - seen) / 1000)
 
     def show_credentials(self, region: str, valid: bool) -> None:
-        """Does the token of a region last?"""
+        """Do the token and the certificates of a region last?"""
         self.credentials.labels(region).set(valid)
 
     def forget(self, model: str) -> None:

@@ -69,6 +69,34 @@ class PrometheusTls(ApiModel):
     )
 
 
+class TlsSecretRef(ApiModel):
+    """A Secret of type kubernetes.io/tls in the cluster that holds this Region: a certificate and its key."""
+
+    name: ObjectName = Field(description="Name of the Secret.")
+    namespace: Label = Field(description="Namespace of the Secret.")
+
+
+class ServeTls(ApiModel):
+    """Mutual TLS on the serve listener. Verification cannot be switched off."""
+
+    ca_certificates: str = Field(
+        min_length=1,
+        max_length=32_768,
+        json_schema_extra=rules(
+            rule(
+                "self.contains('-----BEGIN CERTIFICATE-----') && !self.contains('PRIVATE KEY')",
+                "caCertificates must be certificates as PEM, and no key",
+            )
+        ),
+        description="Authorities, as PEM, one of which signed the certificate of this region's serve listener. It has "
+        "to be issued for the DNS name REGION.region, such as us-east1.region.",
+    )
+    client_secret_ref: TlsSecretRef = Field(
+        description="Certificate by which Leeward's own probes are let in by the serve listener. The Secret is "
+        "watched, so rotation needs no restart."
+    )
+
+
 class Prometheus(ApiModel):
     """The Prometheus that scrapes the region's engines and gateway."""
 

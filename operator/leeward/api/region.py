@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from leeward.api.access import ClusterAccess, Prometheus
+from leeward.api.access import ClusterAccess, Prometheus, ServeTls
 from leeward.api.common import ApiModel, Conditions, Epoch, Label, ObjectName, ObservedGeneration, Resource
 from leeward.api.markers import rule, rules
 from leeward.api.pools import LabelValue, NodePools
@@ -61,6 +61,11 @@ class RegionGateway(ApiModel):
     users_listener: Label = Field(default="users", description="Name of the Gateway's listener that users connect to.")
     serve_listener: Label = Field(
         default="serve", description="Name of the Gateway's listener for the fleet's own gateways."
+    )
+    tls: ServeTls | None = Field(
+        default=None,
+        description="Mutual TLS between gateways: the serve listener takes HTTPS from holders of a certificate only. "
+        "Without it, requests cross from region to region in the clear.",
     )
 
 
@@ -138,7 +143,8 @@ class RegionStatus(ApiModel):
     conditions: Conditions = Field(
         default=(),
         description="Reachable: the cluster's API server answers. MetricsFresh: its Prometheus answers "
-        "with fresh samples. Ready: models can be served here. CredentialsValid: its token does not end soon.",
+        "with fresh samples. Ready: models can be served here. CredentialsValid: its token and certificates do not "
+        "end soon.",
     )
     capacity: RegionCapacity | None = Field(default=None, description="Accelerators in the region's cluster.")
     observed_generation: ObservedGeneration = Field(

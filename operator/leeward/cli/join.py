@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import yaml
 from pydantic import ValidationError
 
 from leeward.cli.console import console, plain
@@ -12,6 +13,7 @@ from leeward.cli.options import access, access_options, complete_region
 from leeward.cli.orders import Length
 
 if TYPE_CHECKING:
+    from leeward.adapters.certificates import Pair
     from leeward.adapters.clusters import KubernetesCluster
     from leeward.api.region import Region
     from leeward.cli.home import Home
@@ -21,6 +23,7 @@ EPILOG = """\b
 Examples:
   leeward join eu-west4 --member-context eu --gateway leeward-system/models --address eu.models.example.com
   leeward join eu-west4 --member-context eu                     # again: a new token, the old one ends
+  leeward join us-east1 --serve-tls                             # the home cluster's own: its certificate
   leeward join tiebreaker --member-kubeconfig tiebreaker.yaml --witness
 
 Exit codes: 0 joined, 1 a cluster does not answer or refuses; what was done is told, and doing it again goes on from
@@ -45,6 +48,13 @@ DAY_MS = 86_400_000
 @click.option("--prometheus", metavar="URL", help="The region's Prometheus.")
 @click.option("--domain", "domains", multiple=True, metavar="KEY=VALUE", help="A failure domain; repeat for more.")
 @click.option("--witness", is_flag=True, help="A region that serves no models and only counts for majorities.")
+@click.option(
+    "--serve-tls/--no-serve-tls",
+    default=None,
+    help="Issue a certificate for the region's serve listener. Done anyway for a new Region, and for one that names "
+    "the fleet's authority.",
+)
+@click.option("--certificate-for", type=Length(), default="2160h", show_default=True, help="How long that is good.")
 @click.option("--token-for", type=Length(), default="2160h", show_default=True, help="How long the token is good.")
 @click.option(
     "--overlap",
@@ -58,8 +68,11 @@ DAY_MS = 86_400_000
 def join(region: str, **options: Any) -> None:
     """Join REGION's cluster to the fleet, or renew the operator's access to it.
 
-    In the region's cluster: namespace, ServiceAccount `leeward` with the least rights, and a token. In the home
-    cluster: a Secret with a kubeconfig of that token, and the Region, if it is not there yet. No token is printed.
+    In the region's cluster: namespace, ServiceAccount `leeward` with the least rights, and a token; and the certificate
+    of its serve listener. In the home cluster: a Secret with a kubeconfig of that token, the fleet's authority, and the
+    Region, if they are not there yet. No token and no key is printed.
+
+    Again, it renews token and certificate. For the home cluster's own Region it only does the latter.
     """
     wanted = _wanted(region, options)
     access(options).ask(lambda home: _join(home, region, wanted, options))
@@ -119,35 +132,88 @@ async def _join(home: "Home", name: str, wanted: "Region | None", options: dict[
 async def _steps(
     home: "Home", member: "KubernetesCluster", way: "Way", name: str, wanted: "Region | None", options: dict[str, Any]
 ) -> None:
-    from leeward.cli import joining  # noqa: PLC0415
+    from leeward.cli import certifying, joining  # noqa: PLC0415
 
     there = (await home.regions()).get(name)
-    region = _joinable(name, there or wanted)
-    if not await joining.differ(home.cluster, member):
+    if there is None and wanted is None:
+        raise click.UsageError(f"there is no Region {name} yet: say --gateway and --address, or --witness, to make it")
+    is_home = not await joining.differ(home.cluster, member)
+    _check_place(name, there, is_home=is_home)
+    make = there is None or options["serve_tls"] is True
+    certified = _is_certified(there, wanted, options["serve_tls"])
+    by = await certifying.authority(home.cluster, _said("home"), make=make) if certified else None
+    if is_home and by is None:
+        raise click.ClickException(f"{name} is the home cluster's own: --serve-tls issues its gateway's certificate")
+    region = there or _made(wanted, by, home.access.operator_namespace)
+    if there is None:
+        await joining.make_region(home.cluster, region, _said("home"), dry_run=True)
+    bound = None if is_home else await _let_in(home, member, way, region, options["token_for"] // 1000)
+    if by is not None:
+        await _certify(home, member, region, by, options["certificate_for"] // 1000)
+    if there is None:
+        await joining.make_region(home.cluster, region, _said("home"))
+    if bound is not None and not options["keep_old"]:
+        await _end_others(member, home.access.operator_namespace, name, bound, options["overlap"])
+
+
+def _is_certified(there: "Region | None", wanted: "Region | None", asked: bool | None) -> bool:
+    """Is a certificate of the serve listener to be issued?"""
+    region = there or wanted
+    if region is None or region.spec.gateway is None:
+        return False
+    return asked if asked is not None else there is None or region.spec.gateway.tls is not None
+
+
+def _check_place(name: str, there: "Region | None", *, is_home: bool) -> None:
+    if is_home and there is None:
         raise click.ClickException(
             "this is the home cluster itself: name the region's with --member-kubeconfig or --member-context, or give "
             "the Region spec.cluster.local"
         )
-    if there is None:
-        await joining.make_region(home.cluster, region, _said("home"), dry_run=True)
-    namespace = home.access.operator_namespace
-    await joining.grant(member, namespace, _said(name))
-    bound = await _renew(home, member, way, region, options["token_for"] // 1000)
-    if there is None:
-        await joining.make_region(home.cluster, region, _said("home"))
-    others = [] if options["keep_old"] else await joining.others(member, namespace, bound)
-    if others:
-        _said(name)(f"ends {len(others)} earlier token{'s' * (len(others) > 1)} in {options['overlap']:g} s")
-        await asyncio.sleep(options["overlap"])
-        await joining.revoke(member, namespace, others, _said(name))
-
-
-def _joinable(name: str, region: "Region | None") -> "Region":
-    if region is None:
-        raise click.UsageError(f"there is no Region {name} yet: say --gateway and --address, or --witness, to make it")
-    if region.spec.cluster.kubeconfig_secret_ref is None:
+    if there is not None and not is_home and there.spec.cluster.kubeconfig_secret_ref is None:
         raise click.ClickException(f"Region {name} is reached without a Secret (spec.cluster): nothing is to be joined")
-    return region
+
+
+def _made(wanted: "Region | None", by: "Pair | None", namespace: str) -> "Region":
+    """The Region to make, with the authority that its gateway's certificate is of."""
+    from leeward.cli import certifying  # noqa: PLC0415
+
+    assert wanted is not None, "a Region that is nowhere is refused before"
+    gateway = wanted.spec.gateway
+    if by is None or gateway is None:
+        return wanted
+    secured = gateway.model_copy(update={"tls": certifying.trusting(by, namespace)})
+    return wanted.model_copy(update={"spec": wanted.spec.model_copy(update={"gateway": secured})})
+
+
+async def _certify(home: "Home", member: "KubernetesCluster", region: "Region", by: "Pair", seconds: int) -> None:
+    from leeward.cli import certifying  # noqa: PLC0415
+
+    name, gateway = region.metadata.name, region.spec.gateway
+    await certifying.certify(member, region, by, seconds, _said(name))
+    await certifying.certify_probes(home.cluster, home.access.operator_namespace, by, seconds, _said("home"))
+    if gateway is not None and gateway.tls is None:
+        spec = {"gateway": {"tls": certifying.trusting(by, home.access.operator_namespace).wire()}}
+        _said(name)("have the Gateway's serve listener take HTTPS as in examples/gateway.yaml, then add to the Region:")
+        click.echo(yaml.safe_dump({"spec": spec}))
+
+
+async def _let_in(home: "Home", member: "KubernetesCluster", way: "Way", region: "Region", seconds: int) -> str:
+    """Rights and a token; returns the name of the Secret that the token ends with."""
+    from leeward.cli import joining  # noqa: PLC0415
+
+    await joining.grant(member, home.access.operator_namespace, _said(region.metadata.name))
+    return await _renew(home, member, way, region, seconds)
+
+
+async def _end_others(member: "KubernetesCluster", namespace: str, name: str, bound: str, overlap: float) -> None:
+    from leeward.cli import joining  # noqa: PLC0415
+
+    others = await joining.others(member, namespace, bound)
+    if others:
+        _said(name)(f"ends {len(others)} earlier token{'s' * (len(others) > 1)} in {overlap:g} s")
+        await asyncio.sleep(overlap)
+        await joining.revoke(member, namespace, others, _said(name))
 
 
 async def _renew(home: "Home", member: "KubernetesCluster", way: "Way", region: "Region", seconds: int) -> str:

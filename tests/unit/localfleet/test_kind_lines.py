@@ -16,7 +16,7 @@ import yaml
 from leeward.adapters import pools
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
-from localfleet import faults, members, tools
+from localfleet import certificates, faults, members, tools
 from localfleet.bootstrap import documents
 from localfleet.errors import FleetError
 from localfleet.kind import faults as kind_faults
@@ -65,7 +65,9 @@ def test_a_version_that_nobody_pins_is_told() -> None:
 # --- Configuration and manifests -------------------------------------------------------------------------------------
 
 
-def test_a_region_is_valid_and_its_pods_fit_its_node() -> None:
+def test_a_region_is_valid_and_its_pods_fit_its_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    certificates.make(FLEET)
     region = Region.model_validate(members.region_object(FLEET, EAST))
     (node,) = lines.configuration()["nodes"]
     wanted = ModelDeployment.model_validate(model())

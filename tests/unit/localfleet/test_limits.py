@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from localfleet import cli, cli_faults, limits, recipes
+from localfleet import certificates, cli, cli_faults, limits, recipes
 from localfleet.layout import KIND, Fleet, load
 from localfleet.members import region_object
 
@@ -20,6 +20,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fleet:
     made = Fleet("limits", ("us-east1",))
     made.save()
     made.regions[0].folder.mkdir()
+    certificates.make(made)
     return made
 
 

@@ -9,8 +9,9 @@ import pytest
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config.incluster_config import InClusterConfigLoader
 
+from leeward.adapters.certificates import Credential, Life
 from leeward.adapters.clusters import KubernetesCluster
-from leeward.adapters.kubeconfigs import TokenLife, from_kubeconfig, token_life
+from leeward.adapters.kubeconfigs import credential_of, from_kubeconfig
 from leeward.record_regions import credentials_condition
 
 KUBECONFIG = """
@@ -56,18 +57,18 @@ def with_token(claims: object) -> str:
     return KUBECONFIG.replace("abc.def", f"head.{payload}.signature")
 
 
-def test_the_life_of_a_token_is_read_from_its_own_words() -> None:
-    assert token_life(with_token({"iat": 100, "exp": 200})) == TokenLife(100_000, 200_000)
+def test_the_credential_of_a_token_is_read_from_its_own_words() -> None:
+    assert credential_of(with_token({"iat": 100, "exp": 200})) == Credential("token", Life(100_000, 200_000))
 
 
 @pytest.mark.parametrize("claims", [{}, [], "x", {"exp": "soon"}, {"exp": None}, {"exp": 1e400}])
 def test_a_token_that_tells_no_end_has_none(claims: object) -> None:
-    assert token_life(with_token(claims)) is None
+    assert credential_of(with_token(claims)) is None
 
 
 @pytest.mark.parametrize("token", ["abc.def", "..", "a.%.c", "a.e30.c", ""])
 def test_what_is_no_such_token_has_no_end(token: str) -> None:
-    assert token_life(KUBECONFIG.replace("abc.def", json.dumps(token))) is None
+    assert credential_of(KUBECONFIG.replace("abc.def", json.dumps(token))) is None
 
 
 @pytest.mark.parametrize(
@@ -84,9 +85,9 @@ def test_what_is_no_such_token_has_no_end(token: str) -> None:
 def test_the_condition_warns_in_good_time(days: float, left: float, reason: str) -> None:
     now = 1_800_000_000_000
     end = now + round(left * DAY)
-    (row,) = credentials_condition(TokenLife(end - round(days * DAY), end), now)
+    (row,) = credentials_condition([Credential("token", Life(end - round(days * DAY), end))], None, now)
     assert (row[0], row[1], row[2]) == ("CredentialsValid", reason == "Valid", reason)
 
 
 def test_a_region_without_such_a_token_says_nothing() -> None:
-    assert credentials_condition(None, 0) == []
+    assert credentials_condition([], None, 0) == []

@@ -49,6 +49,10 @@ def leaving(*known: str) -> Leaving:
     return Leaving(Store(), observer, members, Debts(NOBODY, "leeward-system", loaded=True))
 
 
+def deployment(uid: str, replicas: int) -> dict[str, Any]:
+    return {"metadata": {"uid": uid}, "spec": {"replicas": replicas}}
+
+
 def spec_without_c() -> ModelSpec:
     spec = three_regions()
     last = replace(spec.regions[2], share=0, replicas_min=0)
@@ -61,7 +65,7 @@ def names(found: Leaving, memory: Memory, *spec: str) -> list[str]:
 
 def test_what_is_remembered_or_seen_there_leaves_and_nothing_else() -> None:
     found = leaving("a", "b", "c", "d", "e")
-    found.observer.regions["d"].deployments[KEY] = {"spec": {"replicas": 3}}
+    found.observer.regions["d"].deployments[KEY] = deployment("of d", 3)
     memory = Memory(regions={"a": RegionMemory(), "c": RegionMemory(replicas=6), "gone": RegionMemory()})
     entries = found.entries(model("a", "b"), KEY, memory)
     kept = [(entry.name, entry.share, entry.replicas.min, entry.replicas.max) for entry in entries]
@@ -71,9 +75,19 @@ def test_what_is_remembered_or_seen_there_leaves_and_nothing_else() -> None:
     assert names(found, memory, "a", "b", "c", "d") == []
 
 
+def test_another_region_with_the_same_cluster_is_not_emptied() -> None:
+    """As after a Region was given another name: what it would leave is what the model is served from."""
+    found = leaving("a", "old-b", "b")
+    for name in ("old-b", "b"):
+        found.observer.regions[name].deployments[KEY] = deployment("of their cluster", 3)
+    memory = Memory(regions={"a": RegionMemory(), "old-b": RegionMemory(replicas=3)})
+    assert names(found, memory, "a", "b") == []
+    assert names(found, memory, "a") == ["b", "old-b"]
+
+
 def test_what_is_owed_has_left_and_what_was_just_paid_is_no_surprise() -> None:
     found = leaving("a", "b")
-    found.observer.regions["b"].deployments[KEY] = {"spec": {"replicas": 3}}
+    found.observer.regions["b"].deployments[KEY] = deployment("of b", 3)
     found.debts.owed["b"] = {KEY}
     assert names(found, Memory(), "a") == []
     found.debts.owed.clear()

@@ -11,7 +11,7 @@ import yaml
 from leeward import sweep
 from leeward.adapters import pools
 from leeward.adapters.clusters import KubernetesCluster
-from leeward.adapters.members import Members, unusable
+from leeward.adapters.members import SECRET, Members, unusable
 from leeward.api.region import Region
 from leeward.cleanup import Debts
 from leeward.observe import Observer
@@ -126,3 +126,21 @@ async def test_a_secret_that_is_mended_is_used_within_seconds(
     assert await made.when_due()
     assert unusable(regions, members.found) == {}
     assert not await made.when_due(), "nothing to mend is left"
+
+
+async def test_a_connection_that_was_renewed_meanwhile_does_not_answer(
+    home: Home, members: Members, regions: dict[str, Region]
+) -> None:
+    """What runs beside the loop may still hold the one of before."""
+    await members.refresh(regions)
+    (member,) = members.found.values()
+    held = member.cluster
+    home.secret = {"data": {**home.secret["data"], "value": renewed()}}  # type: ignore[index]
+    await members.refresh(regions)
+    assert held is not None and member is not next(iter(members.found.values()))
+    with pytest.raises(Unreachable, match="was renewed meanwhile"):
+        await held.read(Ref(SECRET, "a", "b"))
+
+
+def renewed() -> str:
+    return base64.b64encode(KUBECONFIG.replace("a-token", "the-next-token").encode()).decode()

@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 from recorded import cut, settled, shares
 
+from leeward.adapters.objects import AUTHORITIES
 from leeward.record_decisions import place
 from leeward.replay.decision import written
 
@@ -17,15 +18,15 @@ def test_two_models_never_share_a_place() -> None:
     assert len(places) == 4
 
 
-def test_config_maps_may_be_written_in_the_operators_namespace_and_nowhere_else() -> None:
+def test_config_maps_may_be_written_in_the_operators_namespace_and_elsewhere_by_name() -> None:
     documents = [each for path in CONFIG.glob("*.yaml") for each in yaml.safe_load_all(path.read_text())]
     granted = {
-        (each["kind"], each["metadata"].get("namespace"), rule["verbs"].count("delete"))
+        (each["metadata"].get("namespace"), rule["verbs"].count("delete"), *rule.get("resourceNames", ()))
         for each in documents
         for rule in each.get("rules", ())
         if "configmaps" in rule["resources"] or "*" in rule["resources"]
     }
-    assert granted == {("Role", "leeward-system", 1), ("Role", "leeward-system", 0)}
+    assert granted == {("leeward-system", 1), ("leeward-system", 0), (None, 0, AUTHORITIES)}
 
 
 def test_records_are_small() -> None:

@@ -9,7 +9,8 @@ from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
 from leeward.cli.checkup.finding import FAIL, Finding
 from leeward.cli.checkup.home import HOME, election, home_cluster
-from leeward.cli.checkup.region import region_cluster
+from leeward.cli.checkup.region import fence, region_cluster
+from leeward.cli.checkup.rights import rights
 from leeward.ports import PortError
 
 
@@ -33,6 +34,10 @@ async def checkup(home: KubernetesCluster, members: Members, namespace: str, me:
     if not regions:
         yield Finding(HOME, "Regions", FAIL, "there is none", "make one for each cluster: leeward join, or examples/")
     await members.refresh({each.metadata.name: each for each in regions})
+    parts = ("member", "quorum") if elected else ("member",)
+    wanted = [right for part in parts for right in rights(part, namespace)]
     for name, member in sorted(members.found.items()):
-        async for finding in region_cluster(name, member, models, namespace, elected=elected):
+        async for finding in region_cluster(name, member, models, [] if member.bare is home else wanted):
             yield finding
+        if elected:
+            yield await fence(name, member)

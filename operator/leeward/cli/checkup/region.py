@@ -6,14 +6,16 @@ from datetime import UTC, datetime
 from fractions import Fraction
 
 from leeward.adapters import pools
+from leeward.adapters.certificates import Credential
 from leeward.adapters.clusters import KubernetesCluster
-from leeward.adapters.members import Member, check_gateway
-from leeward.adapters.objects import AUTOSCALER, BACKEND, DEPLOYMENT, POLICY, ROUTE
+from leeward.adapters.handshake import CertificateRefused, admits_anybody
+from leeward.adapters.members import Member, check_gateway, check_listener
+from leeward.adapters.objects import AUTOSCALER, BACKEND, DEPLOYMENT, HOST_SUFFIX, POLICY, ROUTE
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.units import parse_decimal
 from leeward.cli.checkup.clusters import answers
 from leeward.cli.checkup.finding import FAIL, OK, SKIP, WARN, Finding
-from leeward.cli.checkup.rights import granted, rights
+from leeward.cli.checkup.rights import Right, granted
 from leeward.ports import BadReference, Denied, Kind, KindMissing, PortError, Ref
 
 ADMISSION = (
@@ -24,9 +26,9 @@ FENCE = "leeward-fence"
 
 
 async def region_cluster(
-    name: str, member: Member, models: Sequence[ModelDeployment], namespace: str, *, elected: bool
+    name: str, member: Member, models: Sequence[ModelDeployment], rights_of: Sequence[Right]
 ) -> AsyncIterator[Finding]:
-    """All that is looked at there; `elected`: there are replicas that elect a leader."""
+    """All that is looked at there; `rights_of` the operator, where it has an account of its own there."""
     cluster = member.bare
     if not isinstance(cluster, KubernetesCluster):
         yield _unconnected(name, member)
@@ -37,16 +39,12 @@ async def region_cluster(
     except PortError as error:
         yield Finding(name, "API server", FAIL, str(error), error.remedy)
         return
-    if member.token_life is not None:
-        yield _token(name, member)
-        parts = ("member", "quorum") if elected else ("member",)
-        yield await granted(
-            name, cluster, [right for part in parts for right in rights(part, namespace)], "rights", None
-        )
+    for credential in member.credentials:
+        yield _credential(name, credential)
+    if rights_of:
+        yield await granted(name, cluster, rights_of, "rights", None)
     async for finding in _kinds(name, member, cluster):
         yield finding
-    if elected:
-        yield await _fence(name, cluster)
     async for finding in _serving(name, member, models):
         yield finding
 
@@ -56,6 +54,8 @@ async def _serving(name: str, member: Member, models: Sequence[ModelDeployment])
     if member.region.spec.gateway is None:
         return
     yield await _gateway(name, member)
+    async for finding in _between(name, member):
+        yield finding
     async for finding in _metrics(name, member, models):
         yield finding
 
@@ -67,12 +67,11 @@ def _unconnected(name: str, member: Member) -> Finding:
     return Finding(name, "connection", FAIL, str(problem), problem.remedy)
 
 
-def _token(name: str, member: Member) -> Finding:
-    life = member.token_life
-    assert life is not None, "asked for only where there is one"
+def _credential(name: str, held: Credential) -> Finding:
+    life = held.life
     soon = life.ends_soon(time.time_ns() // 1_000_000)
     end = f"ends at {datetime.fromtimestamp(life.until_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
-    return Finding(name, "token", WARN if soon else OK, end, f"leeward join {name}" if soon else "")
+    return Finding(name, held.what, WARN if soon else OK, end, f"leeward join {name}" if soon else "")
 
 
 async def _kinds(name: str, member: Member, cluster: KubernetesCluster) -> AsyncIterator[Finding]:
@@ -95,7 +94,11 @@ async def _kinds(name: str, member: Member, cluster: KubernetesCluster) -> Async
             yield Finding(name, kind.kind, OK, f"{kind.api_version} is served")
 
 
-async def _fence(name: str, cluster: KubernetesCluster) -> Finding:
+async def fence(name: str, member: Member) -> Finding:
+    """Is it there that keeps out those who do not lead any more?"""
+    cluster = member.bare
+    if cluster is None:
+        return Finding(name, "fence", SKIP, "the cluster is not connected", "see its other lines")
     try:
         there = [await cluster.read(Ref(kind, "", FENCE)) for kind in ADMISSION]
     except PortError:
@@ -113,6 +116,30 @@ async def _gateway(name: str, member: Member) -> Finding:
     if member.problem is not None:
         return Finding(name, "Gateway", FAIL, str(member.problem), member.problem.remedy)
     return Finding(name, "Gateway", OK, "has both listeners")
+
+
+async def _between(name: str, member: Member) -> AsyncIterator[Finding]:
+    """Is what gateways send each other closed to others?"""
+    what, gateway = "serve listener", member.region.spec.gateway
+    assert gateway is not None, "a witness has none"
+    if gateway.tls is None or member.serve_tls is None:
+        fix = "set spec.gateway.tls of the Region: docs/install.md, Between regions"
+        yield Finding(name, what, WARN, "requests from other regions come in the clear", fix)
+        return
+    await check_listener(member)
+    if isinstance(member.listener, CertificateRefused):
+        yield Finding(name, what, FAIL, str(member.listener), member.listener.remedy)
+    elif member.listener is not None:
+        yield _credential(name, member.listener)
+    place = gateway.address, gateway.serve_port, name + HOST_SUFFIX, gateway.tls.ca_certificates
+    try:
+        if await admits_anybody(*place):
+            fix = "have its ClientTrafficPolicy ask for certificates, as in examples/gateway.yaml"
+            yield Finding(name, what, FAIL, "answers to clients without a certificate", fix)
+        else:
+            yield Finding(name, what, OK, "takes TLS, and clients with a certificate only")
+    except PortError as error:
+        yield Finding(name, what, SKIP, str(error), "run it where the gateways are, such as with --in-pod")
 
 
 async def _metrics(name: str, member: Member, models: Sequence[ModelDeployment]) -> AsyncIterator[Finding]:

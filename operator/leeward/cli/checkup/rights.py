@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import product
 from typing import Any
 
 import yaml
@@ -18,16 +19,17 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """One verb on one resource; `namespace` is empty for everywhere."""
+    """One verb on one resource; `namespace` is empty for everywhere, `name` for every object."""
 
     group: str
     resource: str
     verb: str
     namespace: str = ""
+    name: str = ""
 
     def attributes(self) -> KubeObject:
         resource, _, subresource = self.resource.partition("/")
-        named = {"namespace": self.namespace, "subresource": subresource}
+        named = {"namespace": self.namespace, "subresource": subresource, "name": self.name}
         return {
             "group": self.group,
             "resource": resource,
@@ -37,7 +39,8 @@ class Right:
 
     def __str__(self) -> str:
         resource = f"{self.resource}.{self.group}" if self.group else self.resource
-        return f"{self.verb} {resource}" + (f" in {self.namespace}" if self.namespace else "")
+        named = f"/{self.name}" if self.name else ""
+        return f"{self.verb} {resource}{named}" + (f" in {self.namespace}" if self.namespace else "")
 
 
 def rights(name: str, namespace: str) -> Iterator[Right]:
@@ -45,9 +48,10 @@ def rights(name: str, namespace: str) -> Iterator[Right]:
     for each in yaml.safe_load_all(files("leeward").joinpath(f"cli/rights/{name}.yaml").read_text("utf-8")):
         inside = namespace if each["kind"] == "Role" else ""
         for rule in each.get("rules") or ():
-            for group in rule["apiGroups"]:
-                for resource in rule["resources"]:
-                    yield from (Right(group, resource, verb, inside) for verb in rule["verbs"])
+            for group, resource, name, verb in product(
+                rule["apiGroups"], rule["resources"], rule.get("resourceNames") or [""], rule["verbs"]
+            ):
+                yield Right(group, resource, verb, inside, name)
 
 
 async def granted(
