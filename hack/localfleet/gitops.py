@@ -1,4 +1,4 @@
-"""The CRDs of Argo CD, Flux and the Prometheus Operator, against which examples/gitops and the chart are checked.
+"""CRDs of Argo CD, Flux, cert-manager and the Prometheus Operator, which examples/ and the chart are checked against.
 
 Most lie in their projects' Go modules. That of HelmRelease does not, so controller-gen makes it from the API types, as
 its own project does.

@@ -84,6 +84,7 @@ MODULE_MANIFESTS: tuple[tuple[str, str, str], ...] = (
     ("envoy-gateway", "github.com/envoyproxy/gateway", "charts/gateway-helm/charts/crds/crds/gatewayapi-crds.yaml"),
     ("envoy-gateway", "github.com/envoyproxy/gateway", "charts/gateway-helm/charts/crds/crds/generated/*.yaml"),
     ("gitops", "github.com/argoproj/argo-cd/v3", "manifests/crds/application-crd.yaml"),
+    ("gitops", "github.com/cert-manager/cert-manager", "deploy/crds/crd-certificates.yaml"),
     ("gitops", "github.com/fluxcd/kustomize-controller", "config/crd/bases/*.yaml"),
     ("gitops", "github.com/fluxcd/source-controller", "config/crd/bases/*.yaml"),
     ("gitops", "github.com/prometheus-operator/prometheus-operator", f"{_MONITORING}_servicemonitors.yaml"),

@@ -205,6 +205,7 @@ KARPENTER: Document = {
 }
 TWO_OWNED: Document = {"sizeOwner": "Leeward", "capacityTypes": ["on-demand", "spot"]}
 
+PEM, REFERENCE = "-----BEGIN CERTIFICATE-----", {"name": "a", "namespace": "b"}
 BAD_REGIONS: list[tuple[str, Any, str]] = [
     ("spec.cluster", GONE, "say how to reach the cluster: set cluster.local"),
     ("spec.cluster", {}, "say how to reach the cluster: set cluster.local"),
@@ -221,6 +222,13 @@ BAD_REGIONS: list[tuple[str, Any, str]] = [
     ("spec.gateway.address", "169.254.169.254", "must not be link-local"),
     ("spec.gateway.servePort", 80, "usersPort and servePort must differ"),
     ("spec.gateway.serveListener", "users", "must name two different listeners"),
+    ("spec.gateway.tls", {"caCertificates": PEM}, "clientSecretRef: Required value"),
+    ("spec.gateway.tls", {"caCertificates": "x", "clientSecretRef": REFERENCE}, "must be certificates as PEM"),
+    (
+        "spec.gateway.tls",
+        {"caCertificates": f"{PEM}-----BEGIN PRIVATE KEY-----", "clientSecretRef": REFERENCE},
+        "certificates as PEM, and no key",
+    ),
     ("spec.gateway.usersPort", 70000, "less than or equal to 65535"),
     ("spec.prometheus.url", "prometheus.example.com", "spec.prometheus.url"),
     ("spec.prometheus", {"url": "http://p.example.com", "tls": {}}, "use an https url or remove tls"),

@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.fleet, pytest.mark.usefixtures("served")]
 
 NAME = "eu-west4"
 ROLE = Ref(Kind("rbac.authorization.k8s.io/v1", "ClusterRole", namespaced=False), "", "leeward-member")
+CLIENTS = Kind("gateway.envoyproxy.io/v1alpha1", "ClientTrafficPolicy")
 CRD = Ref(Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", namespaced=False), "", "regions.leeward.dev")
 
 
@@ -72,6 +73,9 @@ def test_a_sound_fleet_passes(stage: Stage, operator: bool) -> None:
         f"ok    {NAME}: Prometheus: answers",
         f"ok    {NAME}: rights: all",
         f"ok    {NAME}: token: ends at",
+        f"ok    {NAME}: probes' certificate: ends at",
+        f"ok    {NAME}: serve listener's certificate: ends at",
+        f"ok    {NAME}: serve listener: takes TLS, and clients with a certificate only",
     ):
         assert any(each.startswith(line) for each in lines), line
 
@@ -100,6 +104,21 @@ def test_a_gateway_without_a_listener_is_told(stage: Stage, loop: asyncio.Abstra
         row = doctor(stage)[NAME, "Gateway"]
     assert row["state"] == "fail"
     assert "has no listener" in row["sentence"] and "examples/gateway.yaml" in row["fix"]
+
+
+def test_a_serve_listener_that_lets_anybody_in_is_told(stage: Stage, loop: asyncio.AbstractEventLoop) -> None:
+    run, where = loop.run_until_complete, Ref(CLIENTS, GATEWAY_NAMESPACE, "inference-serve")
+    spec = run(stage.clusters[NAME].read(where))["spec"]
+
+    async def told(state: str) -> dict[str, str] | None:
+        row = doctor(stage)[NAME, "serve listener"]
+        return row if row["state"] == state else None
+
+    open_to_all = {"spec": {**spec, "tls": {"clientValidation": None}}}
+    with broken(stage, loop, NAME, where, open_to_all):
+        row = run(wait_for("it to be told", lambda: told("fail"), 30))
+    assert row["sentence"] == "answers to clients without a certificate"
+    run(wait_for("it to be closed again", lambda: told("ok"), 30))
 
 
 def test_another_version_of_a_crd_is_told(stage: Stage, loop: asyncio.AbstractEventLoop) -> None:

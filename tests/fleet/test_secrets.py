@@ -19,13 +19,14 @@ from leeward.adapters.objects import CONFIG_MAP, EVACUATIONS, REGIONS
 from leeward.api.common import condition_of
 from leeward.api.region import Region
 from leeward.ports import Kind, Ref
-from localfleet import members
+from localfleet import certificates, members
 from localfleet.bootstrap import REPOSITORY, wait_for
 from localfleet.demo.stage import MODELS, Operator, Stage
 from localfleet.layout import GATEWAY_NAMESPACE
 
 NAME = "eu-west4"
 WHERE = Ref(SECRET, GATEWAY_NAMESPACE, f"{NAME}-kubeconfig")
+SERVE = Ref(SECRET, GATEWAY_NAMESPACE, certificates.SECRET_NAME)
 PLANTED = "planted.eyJwbGFudGVkIjoidG9rZW4ifQ.c2lnbmF0dXJl"
 
 
@@ -80,6 +81,9 @@ def test_tokens_stay_where_they_are(stage: Stage, served: Operator, run: Run, me
         run(wait_for(f"the Region to say {wanted}", lambda expected=wanted: told(stage, expected), 100))
     with urllib.request.urlopen(served.metrics) as answer:
         places = {"metrics": answer.read().decode(), "objects": run(everything(stage)), "log": served.log.read_text()}
+    keys = [run(cluster.read(SERVE))["data"]["tls.key"] for cluster in stage.clusters.values()]
+    for key in (base64.b64decode(key).decode() for key in keys):
+        assert not [place for place, text in places.items() if key.splitlines()[1] in text]
     tokens = {PLANTED, *(token(kubeconfig(stage, name)) for name in stage.fleet.region_names)}
     for place, text in places.items():
         assert text, place

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from leeward.adapters import promql
+from leeward.adapters import certificates, promql
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.adapters.kubeconfigs import check_kubeconfig, credential_of, from_kubeconfig
 from leeward.adapters.probes import HttpProbes
@@ -81,6 +81,15 @@ def test_kubeconfigs_are_usable_or_refused(text: str) -> None:
     for attempt in (lambda: check_kubeconfig(text), lambda: credential_of(text), lambda: asyncio.run(use())):
         with suppress(BadReference):
             attempt()
+
+
+@given(text=st.one_of(st.text(), st.text().map("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----".format)))
+def test_certificates_are_read_or_none(text: str) -> None:
+    certificates.life(text)
+    certificates.life(text.encode())
+    certificates.dns_name(text)
+    with suppress(BadReference):
+        certificates.client_context(text, certificates.Pair(text, text))
 
 
 SIGNALS = ("entry", "engine", "latency", "load", "other")

@@ -119,6 +119,20 @@ def dns_name(certificate: str) -> str:
         return ""
 
 
+def trusting(authorities: str) -> ssl.SSLContext:
+    """How a client without a certificate believes the authorities given, and no others.
+
+    Raises:
+        BadReference: they cannot be read.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificates and names, and knows no authorities yet
+    try:
+        context.load_verify_locations(cadata=authorities)
+    except (ssl.SSLError, ValueError, TypeError) as error:
+        raise BadReference("the authorities' certificates cannot be read: see spec.gateway.tls") from error
+    return context
+
+
 def client_context(authorities: str, pair: Pair) -> ssl.SSLContext:
     """How a client proves who it is, and whom it believes: the authorities given and no others.
 
@@ -126,7 +140,7 @@ def client_context(authorities: str, pair: Pair) -> ssl.SSLContext:
         BadReference: one of them cannot be used.
     """
     try:
-        context = ssl.create_default_context(cadata=authorities)
+        context = trusting(authorities)
         with tempfile.NamedTemporaryFile(
             "w", prefix="leeward-", suffix=".pem"
         ) as file:  # ssl takes no key but a file's

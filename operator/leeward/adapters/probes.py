@@ -1,15 +1,16 @@
 """Active requests: a real completion whose content is checked, and the once-a-second question whether a region answers.
 
 A probe goes by one of two paths, which count as two observers: straight to the region's serve listener, or through
-another region's entry, which a header tells to ask that region and no other. The answer is checked for the model's
-name and for a word that the prompt asks to repeat; an answer slower than its limit is a bad one. 429 means full.
+another region's entry, which a header tells to ask that region and no other. A listener of TLS that does not let us in,
+or that we do not believe, says nothing: other gateways have certificates of their own, and tell whether it serves.
+The answer is checked for the model's name and for a word that the prompt asks to repeat; an answer slower than its
+limit is a bad one. 429 means full.
 The prompt has the length of a short user's prompt and begins with a random word: a shorter one, or one whose beginning
 the engine has in its cache, would be fast where users wait.
 """
 
 import json
 import secrets
-import ssl
 import time
 from typing import Any
 
@@ -24,8 +25,6 @@ _LONGEST = 256 * 1024  # bytes of an answer; a completion of that many tokens ha
 _READING = " ".join(["Read this first, slowly and to its end, before you answer the question below."] * 12)
 _NOT_REACHED = "upstream connect error"
 """How Envoy's own answer begins when it could not connect to, or lost, the host behind it."""
-_NO_CERTIFICATE = (aiohttp.ClientSSLError, ssl.SSLError)
-"""Of a listener that is there: whether its gateway serves, other gateways tell, by certificates of their own."""
 _NO_CONNECTION = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
@@ -67,12 +66,9 @@ class HttpProbes:
             ) as response:
                 text = (await outgoing.body(response, _LONGEST)).decode(errors="replace")
                 return _judge(target, word, response, text, time.monotonic() - started)
-        except _NO_CERTIFICATE as error:
-            return Outcome.NO_PATH, f"no TLS: {error}"
-        except _NO_CONNECTION as error:
-            return (Outcome.NO_PATH if target.through else Outcome.BAD), f"no connection: {error}"
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            return Outcome.BAD, str(error) or f"no answer within {self._deadline.total:g} s"
+            silent = isinstance(error, _NO_CONNECTION) if target.through else _not_admitted(target, error)
+            return (Outcome.NO_PATH if silent else Outcome.BAD), str(error) or f"silent for {self._deadline.total:g} s"
 
     async def reach(self, target: ProbeTarget) -> tuple[bool | None, bool | None]:
         """Does the region's gateway answer, and do the model's pods behind it? None: this path says nothing."""
@@ -87,12 +83,17 @@ class HttpProbes:
             ) as response:
                 text = (await response.content.read(512)).decode(errors="replace")
                 return _reached(target, response, text)
-        except _NO_CERTIFICATE:
-            return None, None
-        except _NO_CONNECTION:
-            return (None, None) if target.through else (False, None)
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            return False, None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            silent = isinstance(error, _NO_CONNECTION) if target.through else _not_admitted(target, error)
+            return (None if silent else False), None
+
+
+def _not_admitted(target: ProbeTarget, error: Exception) -> bool:
+    """Is it for a certificate, ours or the listener's? With TLS 1.3 a client learns by being hung up on."""
+    if target.tls is None or isinstance(error, aiohttp.ClientSSLError):
+        return target.tls is not None
+    hung_up = isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
+    return hung_up and not isinstance(error, aiohttp.ClientConnectorError)
 
 
 def _tls(target: ProbeTarget) -> dict[str, Any]:

@@ -40,6 +40,32 @@ def test_a_region_that_is_out_is_listed_nowhere() -> None:
     assert backends(route) == {"llama-70b-us-east1": 60, "llama-70b-ap-south1": 40}
 
 
+def secured(region: Region, authority: str) -> Region:
+    body = region.model_dump(by_alias=True)
+    where = {"name": "leeward-serve", "namespace": "leeward-system"}
+    body["spec"]["gateway"]["tls"] = {"caCertificates": authority, "clientSecretRef": where}
+    return Region.read(body)
+
+
+def test_entries_hold_a_region_with_tls_to_its_own_name() -> None:
+    region = secured(REGIONS[1], "an authority")
+    for backend in routes.backends(MODEL, region):
+        assert backend["spec"]["tls"] == {
+            "caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": "leeward-authorities"}],
+            "sni": "eu-west4.region",
+        }
+    assert all("tls" not in backend["spec"] for backend in routes.backends(MODEL, REGIONS[1]))
+
+
+def test_every_authority_is_told_once_and_in_the_same_order() -> None:
+    one, two, three = secured(REGIONS[0], "b\n"), secured(REGIONS[1], "a"), secured(REGIONS[2], "b")
+    (told,) = routes.authorities(MODEL, [one, two, three])
+    assert told["data"] == {"ca.crt": "a\nb\n"}
+    assert [told] == routes.authorities(MODEL, [three, two, one])
+    assert told["metadata"]["namespace"] == MODEL.metadata.namespace
+    assert routes.authorities(MODEL, REGIONS) == []
+
+
 @pytest.mark.parametrize("rules", [[], [{"backendRefs": [{"name": "llama-70b-us-east1", "weight": 7}]}]])
 def test_what_does_not_sum_to_100_is_not_read(rules: list) -> None:
     assert routes.read_row({"spec": {"rules": rules}}, MODEL.metadata.name, NAMES) is None
