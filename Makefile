@@ -19,8 +19,6 @@ RELEASE := p["dependency-groups"]["release"]
 # Requirements come from standard input; the comments that say who wants a package name the file instead.
 SAY_SOURCE = sed -e 's/-r -$$/pyproject.toml/' -e '/^ *\#  *-c requirements/d'
 
-IMAGE ?= localhost/leeward:$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
-
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup tools demo demo-quick chaos test test-fast test-long lint fmt crds charts lock image release bench bench-core storm mutations clean
@@ -91,9 +89,8 @@ lock: setup ## Write requirements/ from pyproject.toml (UPGRADE=--upgrade: the n
 	@for file in dev run modelserver build release; do \
 		$(SAY_SOURCE) "requirements/$$file.txt" > "requirements/$$file.new" && mv "requirements/$$file.new" "requirements/$$file.txt"; done
 
-image: ## Build the operator's image with buildah (IMAGE=name BASE=another Debian BUILD_FLAGS=…)
-	buildah build --layers=false --timestamp "$$(git log -1 --format=%ct)" $(if $(BASE),--build-arg BASE=$(BASE)) \
-		$(BUILD_FLAGS) --tag $(IMAGE) .
+image: ## Build the operator's image with buildah (IMAGE=name, BASE=another Debian or `packages`, BUILD_FLAGS=…)
+	IMAGE="$(IMAGE)" BASE="$(BASE)" BUILD_FLAGS="$(BUILD_FLAGS)" hack/image
 
 release: tools ## Build what a release has into dist/, from the tag at HEAD (IMAGE=no: without an image)
 	hack/release

@@ -1,6 +1,6 @@
 """The built image's root file system, started as a pod would start it, and asked whether it is ready.
 
-Needs buildah and `make image`; CI has no registry to take the base from, so there this is skipped.
+Needs buildah and `make image`, as .ci/run has them.
 """
 
 import base64
