@@ -16,7 +16,7 @@ import structlog
 from leeward import elasticity, provision
 from leeward.adapters import routes, workload
 from leeward.adapters.members import Member
-from leeward.adapters.objects import BACKEND, DEPLOYMENT, ROUTE, differs, labels_of, ref_of
+from leeward.adapters.objects import ADOPT, BACKEND, DEPLOYMENT, ROUTE, differs, labels_of, ref_of
 from leeward.adapters.pools import Registry
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
@@ -214,12 +214,29 @@ async def _ensure_users(task: Task, name: str, outcomes: Outcomes) -> None:
         trusted = routes.authorities(model, (member.region for member in task.members.values()))
         entry = routes.entry_objects(model, task.members[name].region, task.regions)
         await _bring(cluster, [*trusted, *entry], name, outcomes)
-        await _align(cluster, route, live, name, outcomes)
+        users = await _align(cluster, route, live, name, outcomes)
+        await _take_over(task, cluster, name, users, outcomes)
         await _forget_left(task, cluster, name, outcomes)
     except Conflict:
         return  # its weights were written in this moment; what else differs is seen by a later tick
     except PortError as error:
         outcomes.failed[name] = error
+
+
+async def _take_over(task: Task, cluster: Cluster, name: str, users: KubeObject, outcomes: Outcomes) -> None:
+    """Remove the routes that a person has given up to this model, once a gateway has taken the model's own."""
+    namespace, model = task.model.metadata.namespace or "", task.model.metadata.name
+    if not routes.accepted(users):
+        return
+    for body in await cluster.find(ROUTE, namespace, {ADOPT: model}):
+        ref = Ref(ROUTE, namespace, body["metadata"]["name"])
+        if not routes.covers(task.model, body):
+            log.warning(
+                "a route with other host names than the model is not taken over", region=name, route=str(ref)
+            )
+        elif not body["metadata"].get("deletionTimestamp"):
+            await cluster.delete(ref, uid=body["metadata"]["uid"])
+            outcomes.written.append(f"{name} {ref} (taken over)")
 
 
 async def _forget_left(task: Task, cluster: Cluster, name: str, outcomes: Outcomes) -> None:

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from seen import KEY, SPEC, Run
 
-from leeward.adapters.objects import ROUTE, ref_of
+from leeward.adapters.objects import ADOPT, ROUTE, ref_of
 from leeward.adapters.routes import Names
 from leeward.ports import KubeObject
 from localfleet.bootstrap import wait_for
@@ -119,6 +119,51 @@ def test_another_route_of_the_listener_works(stage: Stage, run: Run, neighbours:
         return True if answer.status == 302 and "docs.example.com" in answer.headers["location"] else None
 
     run(wait_for("the redirect", redirected, 30))
+
+
+def theirs_of_our_host(name: str, *hostnames: str) -> KubeObject:
+    """A route of before, which counts for completions since its path is the longer one, and says so in its answers."""
+    mark = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [{"name": "x-route", "value": name}]}}
+    service = {"group": "", "kind": "Service", "name": KEY[1], "port": SPEC["port"]}
+    rule = {
+        "matches": [{"path": {"type": "PathPrefix", "value": "/v1/chat"}}],
+        "filters": [mark],
+        "backendRefs": [service],
+    }
+    parent = GATEWAY | {"namespace": GATEWAY_NAMESPACE, "sectionName": "users"}
+    spec = {"parentRefs": [parent], "hostnames": [HOST, *hostnames], "rules": [rule]}
+    return theirs(ROUTE.api_version, ROUTE.kind, name, KEY[0], spec)
+
+
+def test_a_route_is_taken_over_on_request(stage: Stage, run: Run, neighbours: None) -> None:
+    before, wider = theirs_of_our_host("before"), theirs_of_our_host("wider", "more.example.com")
+    entry, given_up = stage.clusters[ENTRY], {"metadata": {"labels": {ADOPT: KEY[1]}}}
+
+    async def answers(route: str | None) -> bool | None:
+        found = await ask(stage)
+        assert found.status == 200
+        return True if found.headers.get("x-route") == route else None
+
+    async def change() -> None:
+        await entry.apply(before, writer="people")
+        await wait_for("the route of before to count", lambda: answers("before"), 30)
+        await entry.apply(wider, writer="people")
+        for body in (wider, before):
+            await entry.patch(ref_of(body), given_up)
+
+        async def taken() -> bool | None:
+            await ask_well()
+            return True if await entry.read(ref_of(before)) is None else None
+
+        async def ask_well() -> None:
+            assert (await ask(stage)).status == 200
+
+        await wait_for("it to be taken over", taken, 90)
+        assert await entry.read(ref_of(wider)) is not None, "it has a host name of its own"
+        await entry.delete(ref_of(wider))
+        await wait_for("the model's own route to count", lambda: answers(None), 30)
+
+    run(change())
 
 
 def test_none_of_it_is_touched(stage: Stage, run: Run, neighbours: None) -> None:

@@ -24,6 +24,8 @@ ORIGIN, ADOPTIONS, AGREED = "leeward.dev/origin", "leeward.dev/adoptions", "leew
 """Annotations of Leeward's own objects where several clusters hold them: the cluster where a person changes it (`*`:
 all, by Git), how often a person moved that, and the spec that counts (core/origins.py)."""
 
+ADOPT = "leeward.dev/adopt"
+"""Label by which a person gives a route of theirs up, to the model that it names."""
 PROBE_HEADER = "x-leeward-region"
 """Request header by which a probe on the users listener names the region that shall answer."""
 SERVED_HEADER = "x-served-region"

@@ -140,6 +140,12 @@ def accepted(route: KubeObject | None) -> bool:
     return {("Accepted", "True"), ("ResolvedRefs", "True")} <= good
 
 
+def covers(model: ModelDeployment, route: KubeObject) -> bool:
+    """Would nobody miss a route of somebody else's: are all of its host names the model's?"""
+    hosts, ours = (route.get("spec") or {}).get("hostnames") or [], model.spec.traffic.hostnames
+    return set(hosts) <= set(ours) if hosts else not ours
+
+
 def _references(names: Names, row: Row, unlisted: frozenset[str]) -> list[KubeObject]:
     references = []
     for region, percent in row:

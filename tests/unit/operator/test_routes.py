@@ -40,6 +40,15 @@ def test_a_region_that_is_out_is_listed_nowhere() -> None:
     assert backends(route) == {"llama-70b-us-east1": 60, "llama-70b-ap-south1": 40}
 
 
+@pytest.mark.parametrize(
+    ("hostnames", "covered"),
+    [(MODEL.spec.traffic.hostnames, True), ([], False), ([*MODEL.spec.traffic.hostnames, "other.example.com"], False)],
+)
+def test_a_route_is_covered_that_has_no_host_names_of_its_own(hostnames: list[str], covered: bool) -> None:
+    assert MODEL.spec.traffic.hostnames
+    assert routes.covers(MODEL, {"spec": {"hostnames": list(hostnames)}}) is covered
+
+
 def secured(region: Region, authority: str) -> Region:
     body = region.model_dump(by_alias=True)
     where = {"name": "leeward-serve", "namespace": "leeward-system"}
