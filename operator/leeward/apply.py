@@ -231,9 +231,7 @@ async def _take_over(task: Task, cluster: Cluster, name: str, users: KubeObject,
     for body in await cluster.find(ROUTE, namespace, {ADOPT: model}):
         ref = Ref(ROUTE, namespace, body["metadata"]["name"])
         if not routes.covers(task.model, body):
-            log.warning(
-                "a route with other host names than the model is not taken over", region=name, route=str(ref)
-            )
+            log.warning("a route with other host names than the model is not taken over", region=name, route=str(ref))
         elif not body["metadata"].get("deletionTimestamp"):
             await cluster.delete(ref, uid=body["metadata"]["uid"])
             outcomes.written.append(f"{name} {ref} (taken over)")
