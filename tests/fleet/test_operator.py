@@ -12,13 +12,14 @@ import aiohttp
 import pytest
 from seen import KEY, OWNED, SPEC, Run, everywhere, send, weights
 
-from leeward.adapters.objects import DEPLOYMENT, NODE, NODE_POOL, ROUTE, labels_of, ref_of
+from leeward.adapters.certificates import client_context, issue
+from leeward.adapters.objects import DEPLOYMENT, HOST_SUFFIX, NODE, NODE_POOL, ROUTE, labels_of, ref_of
 from leeward.adapters.routes import Names
 from leeward.ports import Kind, KubeObject, PortError, Ref
-from localfleet import faults, launch, members
+from localfleet import certificates, faults, launch, members
 from localfleet.bootstrap import documents, wait_for
 from localfleet.demo.stage import MODEL_FILE, MODELS, Operator, Stage
-from localfleet.layout import RegionHost
+from localfleet.layout import SERVE_PORT, RegionHost
 
 pytestmark = pytest.mark.usefixtures("served")
 
@@ -131,7 +132,8 @@ def test_weights_that_somebody_edited_are_restored(stage: Stage, run: Run) -> No
 
 
 def test_a_full_region_says_429_and_when_to_come_back(stage: Stage, run: Run) -> None:
-    region = stage.fleet.region("ap-south1")
+    region, trusted = stage.fleet.region("ap-south1"), certificates.authority(stage.fleet)
+    context = client_context(trusted.certificate, issue(trusted, "somebody.region", 3600))
     limit = 6 * SPEC["capacity"]["concurrencyPerReplica"]
     body = {"model": SPEC["model"]["name"], "max_tokens": 60, "messages": [{"role": "user", "content": "tell me more"}]}
 
@@ -140,8 +142,10 @@ def test_a_full_region_says_429_and_when_to_come_back(stage: Stage, run: Run) ->
 
             async def one() -> tuple[int, str | None]:
                 async with session.post(
-                    f"http://{region.address}:8081/v1/chat/completions",
+                    f"https://{region.address}:{SERVE_PORT}/v1/chat/completions",
                     json=body,
+                    ssl=context,
+                    server_hostname=region.name + HOST_SUFFIX,
                     headers={"Host": SPEC["traffic"]["hostnames"][0]},
                 ) as answer:
                     await answer.read()
