@@ -124,7 +124,7 @@ def test_another_route_of_the_listener_works(stage: Stage, run: Run, neighbours:
 def theirs_of_our_host(name: str, *hostnames: str) -> KubeObject:
     """A route of before, which counts for completions since its path is the longer one, and says so in its answers."""
     mark = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [{"name": "x-route", "value": name}]}}
-    service = {"group": "", "kind": "Service", "name": KEY[1], "port": SPEC["port"]}
+    service = {"group": "", "kind": "Service", "name": KEY[1], "port": SPEC["server"]["port"]}
     rule = {
         "matches": [{"path": {"type": "PathPrefix", "value": "/v1/chat"}}],
         "filters": [mark],
