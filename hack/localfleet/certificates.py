@@ -1,9 +1,8 @@
 """Certificates of the regions' gateways, by an authority of the fleet's own, as `leeward join` or cert-manager does."""
 
-import base64
 from pathlib import Path
 
-from leeward.adapters.certificates import Pair, issue, make_authority
+from leeward.adapters.certificates import Pair, issue, make_authority, secret_of
 from leeward.adapters.objects import HOST_SUFFIX
 from leeward.ports import KubeObject
 from localfleet.layout import GATEWAY_NAMESPACE, Fleet
@@ -30,14 +29,7 @@ def secret(fleet: Fleet, region: str, *, by: Pair | None = None, seconds: int = 
     """The Secret of a region's gateway, with a new certificate; `by` another authority than the fleet's."""
     trusted = authority(fleet)
     pair = issue(by or trusted, region + HOST_SUFFIX, seconds)
-    parts = {"tls.crt": pair.certificate, "tls.key": pair.key, "ca.crt": trusted.certificate}
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "kubernetes.io/tls",
-        "metadata": {"name": SECRET_NAME, "namespace": GATEWAY_NAMESPACE},
-        "data": {key: base64.b64encode(value.encode()).decode() for key, value in parts.items()},
-    }
+    return secret_of(GATEWAY_NAMESPACE, SECRET_NAME, pair, trusted.certificate)
 
 
 def _certificate(fleet: Fleet) -> Path:

@@ -42,9 +42,8 @@ class Sweep:
             return False
         self._swept = self._tried = time.monotonic()
         await self.members.refresh(self.store.regions)
-        members = self.members.found.values()
-        checks = [check_listener(member) for member in members]
-        await asyncio.gather(*checks, *(_check(member) for member in members if self._answers(member)))
+        answering = [member for member in self.members.found.values() if self._answers(member)]
+        await asyncio.gather(*(check(member) for check in (_check, check_listener) for member in answering))
         self.debts.pools = self.registry.object_kinds(member.region for member in self.members.found.values())
         self.observer.forget({model_key(model) for model in self.store.alive().values()}, set(self.members.found))
         return True

@@ -4,6 +4,7 @@ An authority of the fleet signs one certificate per region, good as server and a
 other gateways know the region. Keys are ECDSA on P-256; everything is PEM.
 """
 
+import base64
 import ssl
 import tempfile
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from leeward.ports import BadReference
+from leeward.ports import BadReference, KubeObject
 
 _EARLY = timedelta(minutes=5)  # clocks of gateways that are behind
 
@@ -119,6 +120,18 @@ def dns_name(certificate: str) -> str:
         return ""
 
 
+def secret_of(namespace: str, name: str, pair: Pair, trusted: str) -> KubeObject:
+    """The Secret in which gateways find a certificate, its key, and the authorities that they trust."""
+    parts = {"tls.crt": pair.certificate, "tls.key": pair.key, "ca.crt": trusted}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/tls",
+        "metadata": {"name": name, "namespace": namespace},
+        "data": {key: base64.b64encode(value.encode()).decode() for key, value in parts.items()},
+    }
+
+
 def trusting(authorities: str) -> ssl.SSLContext:
     """How a client without a certificate believes the authorities given, and no others.
 
@@ -141,9 +154,8 @@ def client_context(authorities: str, pair: Pair) -> ssl.SSLContext:
     """
     try:
         context = trusting(authorities)
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="leeward-", suffix=".pem"
-        ) as file:  # ssl takes no key but a file's
+        # ssl takes no key but a file's
+        with tempfile.NamedTemporaryFile("w", prefix="leeward-", suffix=".pem") as file:
             file.write(f"{pair.certificate}\n{pair.key}\n")
             file.flush()
             context.load_cert_chain(file.name)

@@ -26,14 +26,13 @@ async def certificate_life(host: str, port: int, name: str, context: ssl.SSLCont
         CertificateRefused: it is not to be trusted.
     """
     try:
-        async with asyncio.timeout(_SECONDS):
-            _, writer = await _open(host, port, name, context)
+        _, writer = await _open(host, port, name, context)
     except ssl.SSLCertVerificationError as error:
         raise CertificateRefused(
             f"{host}:{port} shows a certificate that does not hold: {error.verify_message}"
         ) from error
-    except (OSError, TimeoutError) as error:
-        raise Unreachable(f"{host}:{port} does not answer to TLS: {str(error) or 'no answer in time'}") from error
+    except ssl.SSLError as error:
+        raise _unreachable(host, port, error) from error
     try:
         found = life(writer.get_extra_info("ssl_object").getpeercert(binary_form=True) or b"")
     finally:
@@ -51,12 +50,9 @@ async def admits_anybody(host: str, port: int, name: str, authorities: str) -> b
     """
     context = trusting(authorities)
     try:
-        async with asyncio.timeout(_SECONDS):
-            reader, writer = await _open(host, port, name, context)
+        reader, writer = await _open(host, port, name, context)
     except ssl.SSLError:
         return False  # of TLS 1.2, which is refused in the handshake
-    except (OSError, TimeoutError) as error:
-        raise Unreachable(f"{host}:{port} does not answer to TLS: {str(error) or 'no answer in time'}") from error
     try:
         writer.write(f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
         async with asyncio.timeout(_SECONDS):
@@ -68,6 +64,23 @@ async def admits_anybody(host: str, port: int, name: str, authorities: str) -> b
 
 
 async def _open(
+    host: str, port: int, name: str, context: ssl.SSLContext
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """What `ssl` has against the listener is raised as it is; everything else is Unreachable."""
+    try:
+        async with asyncio.timeout(_SECONDS):
+            return await _connected(host, port, name, context)
+    except ssl.SSLError:
+        raise
+    except (OSError, TimeoutError) as error:
+        raise _unreachable(host, port, error) from error
+
+
+def _unreachable(host: str, port: int, error: Exception) -> Unreachable:
+    return Unreachable(f"{host}:{port} does not answer to TLS: {str(error) or 'no answer in time'}")
+
+
+async def _connected(
     host: str, port: int, name: str, context: ssl.SSLContext
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     loop = asyncio.get_running_loop()

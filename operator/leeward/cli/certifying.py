@@ -7,7 +7,7 @@ it signs lies in the Secret `leeward-serve` beside each region's Gateway; probes
 import base64
 from datetime import UTC, datetime, timedelta
 
-from leeward.adapters.certificates import Pair, dns_name, issue, make_authority
+from leeward.adapters.certificates import Pair, dns_name, issue, make_authority, secret_of
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.adapters.members import SECRET
 from leeward.adapters.objects import HOST_SUFFIX, MANAGED_BY
@@ -76,11 +76,5 @@ def _decoded(secret: KubeObject, key: str) -> str:
 
 
 def _secret(ref: Ref, pair: Pair, trusted: str) -> KubeObject:
-    parts = {"tls.crt": pair.certificate, "tls.key": pair.key, "ca.crt": trusted}
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "kubernetes.io/tls",
-        "metadata": {"name": ref.name, "namespace": ref.namespace, "labels": {MANAGED_BY: JOINED}},
-        "data": {key: base64.b64encode(value.encode()).decode() for key, value in parts.items()},
-    }
+    body = secret_of(ref.namespace, ref.name, pair, trusted)
+    return {**body, "metadata": {**body["metadata"], "labels": {MANAGED_BY: JOINED}}}
