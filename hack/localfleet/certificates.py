@@ -1,9 +1,10 @@
 """Certificates of the regions' gateways, by an authority of the fleet's own, as `leeward join` or cert-manager does."""
 
+import ssl
 from pathlib import Path
 
-from leeward.adapters.certificates import Pair, issue, make_authority, secret_of
-from leeward.adapters.objects import HOST_SUFFIX
+from leeward.adapters.certificates import Pair, client_context, issue, make_authority, secret_of
+from leeward.adapters.objects import host_name
 from leeward.ports import KubeObject
 from localfleet.layout import GATEWAY_NAMESPACE, Fleet
 
@@ -28,8 +29,14 @@ def authority(fleet: Fleet) -> Pair:
 def secret(fleet: Fleet, region: str, *, by: Pair | None = None, seconds: int = 90 * _DAY) -> KubeObject:
     """The Secret of a region's gateway, with a new certificate; `by` another authority than the fleet's."""
     trusted = authority(fleet)
-    pair = issue(by or trusted, region + HOST_SUFFIX, seconds)
+    pair = issue(by or trusted, host_name(region), seconds)
     return secret_of(GATEWAY_NAMESPACE, SECRET_NAME, pair, trusted.certificate)
+
+
+def client(fleet: Fleet, by: Pair | None = None) -> ssl.SSLContext:
+    """What a client needs that trusts the fleet's authority; its own certificate may be `by` another."""
+    trusted = authority(fleet)
+    return client_context(trusted.certificate, issue(by or trusted, host_name("somebody"), 3600))
 
 
 def _certificate(fleet: Fleet) -> Path:

@@ -4,7 +4,7 @@ import ssl
 from collections.abc import Mapping
 
 from leeward.adapters.members import Member
-from leeward.adapters.objects import HOST_SUFFIX
+from leeward.adapters.objects import host_name
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.units import parse_decimal
 from leeward.ports import ModelKey, ProbeTarget
@@ -39,7 +39,7 @@ def _target(
         limit,
         spec.server.health_path if spec.server else "/health",
         tls,
-        region + HOST_SUFFIX if tls else "",
+        host_name(region) if tls else "",
     )
 
 

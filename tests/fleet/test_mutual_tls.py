@@ -14,7 +14,7 @@ from seen import KEY, SPEC, Run
 from leeward.adapters.certificates import Life, Pair, client_context, issue, make_authority
 from leeward.adapters.handshake import admits_anybody, certificate_life
 from leeward.adapters.members import SECRET
-from leeward.adapters.objects import AUTHORITIES, BACKEND, CONFIG_MAP, HOST_SUFFIX, REGIONS, SERVED_HEADER
+from leeward.adapters.objects import AUTHORITIES, BACKEND, CONFIG_MAP, REGIONS, SERVED_HEADER, host_name
 from leeward.adapters.routes import Names
 from leeward.api.common import condition_of
 from leeward.api.region import Region
@@ -43,14 +43,14 @@ class Listener:
 
     @property
     def place(self) -> tuple[str, int, str]:
-        return self.stage.fleet.region(self.region).address, SERVE_PORT, self.region + HOST_SUFFIX
+        return self.stage.fleet.region(self.region).address, SERVE_PORT, host_name(self.region)
 
     @property
     def authority(self) -> Pair:
         return certificates.authority(self.stage.fleet)
 
     def context(self, by: Pair | None = None) -> ssl.SSLContext:
-        return client_context(self.authority.certificate, issue(by or self.authority, "somebody.region", HOUR))
+        return certificates.client(self.stage.fleet, by)
 
     async def status(self, context: ssl.SSLContext | None, scheme: str = "https") -> tuple[int, str | None]:
         """The answer to the question whether pods can serve, and by which region; raises what TLS raises."""
@@ -101,7 +101,7 @@ def test_an_entry_holds_each_region_to_its_own_name(stage: Stage, run: Run, list
     for entry, cluster in stage.clusters.items():
         for region in stage.clusters:
             backend = run(cluster.read(Ref(BACKEND, KEY[0], Names(KEY[1]).backend(region))))
-            assert backend["spec"]["tls"]["sni"] == region + HOST_SUFFIX
+            assert backend["spec"]["tls"]["sni"] == host_name(region)
         run(wait_for(f"{entry} to trust it", partial(trusts, stage, entry, listener.authority.certificate), 60))
 
 

@@ -12,8 +12,7 @@ import aiohttp
 import pytest
 from seen import KEY, OWNED, SPEC, Run, everywhere, send, weights
 
-from leeward.adapters.certificates import client_context, issue
-from leeward.adapters.objects import DEPLOYMENT, HOST_SUFFIX, NODE, NODE_POOL, ROUTE, labels_of, ref_of
+from leeward.adapters.objects import DEPLOYMENT, NODE, NODE_POOL, ROUTE, host_name, labels_of, ref_of
 from leeward.adapters.routes import Names
 from leeward.ports import Kind, KubeObject, PortError, Ref
 from localfleet import certificates, faults, launch, members
@@ -132,8 +131,7 @@ def test_weights_that_somebody_edited_are_restored(stage: Stage, run: Run) -> No
 
 
 def test_a_full_region_says_429_and_when_to_come_back(stage: Stage, run: Run) -> None:
-    region, trusted = stage.fleet.region("ap-south1"), certificates.authority(stage.fleet)
-    context = client_context(trusted.certificate, issue(trusted, "somebody.region", 3600))
+    region, context = stage.fleet.region("ap-south1"), certificates.client(stage.fleet)
     limit = 6 * SPEC["capacity"]["concurrencyPerReplica"]
     body = {"model": SPEC["model"]["name"], "max_tokens": 60, "messages": [{"role": "user", "content": "tell me more"}]}
 
@@ -145,7 +143,7 @@ def test_a_full_region_says_429_and_when_to_come_back(stage: Stage, run: Run) ->
                     f"https://{region.address}:{SERVE_PORT}/v1/chat/completions",
                     json=body,
                     ssl=context,
-                    server_hostname=region.name + HOST_SUFFIX,
+                    server_hostname=host_name(region.name),
                     headers={"Host": SPEC["traffic"]["hostnames"][0]},
                 ) as answer:
                     await answer.read()

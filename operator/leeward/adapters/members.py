@@ -16,7 +16,7 @@ from leeward.adapters.certificates import Credential, Pair, client_context, life
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.adapters.handshake import CertificateRefused, certificate_life
 from leeward.adapters.kubeconfigs import credential_of, from_kubeconfig
-from leeward.adapters.objects import GATEWAY, HOST_SUFFIX
+from leeward.adapters.objects import GATEWAY, host_name
 from leeward.adapters.prometheus import PrometheusSource
 from leeward.api.common import SecretKeyRef
 from leeward.api.region import Region
@@ -219,7 +219,7 @@ async def check_listener(member: Member) -> None:
     gateway = member.region.spec.gateway
     if gateway is None or member.serve_tls is None:
         return
-    name = member.region.metadata.name + HOST_SUFFIX
+    name = host_name(member.region.metadata.name)
     try:
         seen = await certificate_life(gateway.address, gateway.serve_port, name, member.serve_tls)
         member.listener = Credential("serve listener's certificate", seen)

@@ -31,7 +31,7 @@ PROBE_HEADER = "x-leeward-region"
 SERVED_HEADER = "x-served-region"
 """Response header that tells which region served."""
 HOST_SUFFIX = ".region"
-"""Ends the host name by which Envoy's statistics name a region; it must have two segments."""
+"""Ends a region's host name."""
 
 MODELS = Kind(f"{GROUP}/{VERSION}", "ModelDeployment")
 REGIONS = Kind(f"{GROUP}/{VERSION}", "Region", namespaced=False)
@@ -69,6 +69,11 @@ OWNED_KINDS: tuple[Kind, ...] = (
 
 OPTIONAL_KINDS = (AUTOSCALER, SCALED_OBJECT)
 """Those of them that many models never own: a cluster that does not let us see them holds none of ours."""
+
+
+def host_name(region: str) -> str:
+    """What certificates and Envoy's statistics call a region: it must have two segments."""
+    return region + HOST_SUFFIX
 
 
 def owner_labels(model: ModelDeployment) -> dict[str, str]:

@@ -21,13 +21,13 @@ from leeward.adapters.objects import (
     AUTHORITIES,
     BACKEND,
     CONFIG_MAP,
-    HOST_SUFFIX,
     MANAGED_BY,
     POLICY,
     PROBE_HEADER,
     ROUTE,
     SERVED_HEADER,
     SERVICE,
+    host_name,
     owned,
 )
 from leeward.api.modeldeployment import ModelDeployment
@@ -169,13 +169,13 @@ def backends(model: ModelDeployment, region: Region) -> list[KubeObject]:
     host = {"address": gateway.address, "port": gateway.serve_port}
     kind = "ip" if _is_ip(gateway.address) else "fqdn"
     endpoint = {
-        "hostname": region.metadata.name + HOST_SUFFIX,
+        "hostname": host_name(region.metadata.name),
         kind: host if kind == "ip" else {"hostname": gateway.address, "port": gateway.serve_port},
     }
     spec: KubeObject = {"type": "Endpoints", "appProtocols": ["gateway.envoyproxy.io/h2c"], "endpoints": [endpoint]}
     if gateway.tls is not None:
         trusted = {"group": "", "kind": CONFIG_MAP.kind, "name": AUTHORITIES}
-        spec["tls"] = {"caCertificateRefs": [trusted], "sni": region.metadata.name + HOST_SUFFIX}
+        spec["tls"] = {"caCertificateRefs": [trusted], "sni": host_name(region.metadata.name)}
     return [
         owned(model, BACKEND, names.backend(region.metadata.name), spec),
         owned(model, BACKEND, names.spare(region.metadata.name), spec | {"fallback": True}),

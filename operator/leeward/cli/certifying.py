@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from leeward.adapters.certificates import Pair, dns_name, issue, make_authority, secret_of
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.adapters.members import SECRET
-from leeward.adapters.objects import HOST_SUFFIX, MANAGED_BY
+from leeward.adapters.objects import MANAGED_BY, host_name
 from leeward.api.access import ServeTls, TlsSecretRef
 from leeward.api.region import Region
 from leeward.cli.joining import JOINED, NAMESPACE, Say
@@ -49,12 +49,12 @@ async def certify(member: KubernetesCluster, region: Region, by: Pair, seconds: 
     if gateway.tls is not None and by.certificate.strip() not in gateway.tls.ca_certificates:
         say("left the serve listener's certificate to those who issue it: the Region names another authority")
         return
-    await _issue(member, Ref(SECRET, gateway.namespace, SERVE), region.metadata.name + HOST_SUFFIX, by, seconds, say)
+    await _issue(member, Ref(SECRET, gateway.namespace, SERVE), host_name(region.metadata.name), by, seconds, say)
 
 
 async def certify_probes(home: KubernetesCluster, namespace: str, by: Pair, seconds: int, say: Say) -> None:
     """Probes show what the gateway of their own cluster shows; where the home cluster has none, one is issued."""
-    ref, name = Ref(SECRET, namespace, SERVE), f"leeward{HOST_SUFFIX}"
+    ref, name = Ref(SECRET, namespace, SERVE), host_name("leeward")
     found = await home.read(ref)
     if found is None or dns_name(_decoded(found, "tls.crt")) == name:
         await _issue(home, ref, name, by, seconds, say)

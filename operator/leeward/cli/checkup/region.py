@@ -10,7 +10,7 @@ from leeward.adapters.certificates import Credential
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.adapters.handshake import CertificateRefused, admits_anybody
 from leeward.adapters.members import Member, check_gateway, check_listener
-from leeward.adapters.objects import AUTOSCALER, BACKEND, DEPLOYMENT, HOST_SUFFIX, POLICY, ROUTE
+from leeward.adapters.objects import AUTOSCALER, BACKEND, DEPLOYMENT, POLICY, ROUTE, host_name
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.units import parse_decimal
 from leeward.cli.checkup.clusters import answers
@@ -131,7 +131,7 @@ async def _between(name: str, member: Member) -> AsyncIterator[Finding]:
         yield Finding(name, what, FAIL, str(member.listener), member.listener.remedy)
     elif member.listener is not None:
         yield _credential(name, member.listener)
-    place = gateway.address, gateway.serve_port, name + HOST_SUFFIX, gateway.tls.ca_certificates
+    place = gateway.address, gateway.serve_port, host_name(name), gateway.tls.ca_certificates
     try:
         if await admits_anybody(*place):
             fix = "have its ClientTrafficPolicy ask for certificates, as in examples/gateway.yaml"
