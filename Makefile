@@ -21,7 +21,7 @@ SAY_SOURCE = sed -e 's/-r -$$/pyproject.toml/' -e '/^ *\#  *-c requirements/d'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup tools demo demo-quick chaos test test-fast test-long lint fmt crds charts lock image release bench bench-core storm mutations clean
+.PHONY: help setup tools demo demo-quick chaos test test-fast test-long lint fmt crds charts lock image release bench bench-core storm mutations audit clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -109,6 +109,9 @@ storm: setup ## 100,000 storms against the decision core, on every core (hours);
 
 mutations: setup ## Break the core in two dozen ways, and see that tests or storms notice each (half an hour)
 	hack/mutation-check
+
+audit: setup ## Compare the locked packages with known faults (ADVISORIES=a clone of github.com/pypa/advisory-database)
+	$(BIN)/python hack/audit $(or $(ADVISORIES),advisory-database)
 
 clean: ## Remove caches and results, not the environment and not the built binaries
 	rm -rf out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
