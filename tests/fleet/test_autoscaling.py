@@ -2,7 +2,6 @@
 
 import asyncio
 import copy
-import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from leeward.adapters.objects import AUTOSCALER, DEPLOYMENT
 from leeward.ports import KubeObject, Ref
 from localfleet import faults
 from localfleet.bootstrap import documents, wait_for
+from localfleet.chaos import audit
 from localfleet.demo.stage import MODEL_FILE, MODELS, Operator, Stage
 from localfleet.demo.users import users_load
 
@@ -101,11 +101,8 @@ def until(what: str, holds: Callable[[], Any], seconds: float = 60.0) -> Any:
 
 def writes(folder: Path, part: str) -> list[datetime]:
     """When somebody wrote to addresses with this part, as a region's API server kept it."""
-    lines = (folder / "logs" / "audit.jsonl").read_text().splitlines()
-    events = (json.loads(line) for line in lines if part in line)
-    return [
-        datetime.fromisoformat(event["requestReceivedTimestamp"]) for event in events if part in event["requestURI"]
-    ]
+    rows = (row for row in audit.answers(audit.kept(folder), part) if part in row["requestURI"])
+    return [datetime.fromisoformat(row["requestReceivedTimestamp"]) for row in rows]
 
 
 SIZED = f"/namespaces/{KEY[0]}/deployments/{KEY[1]}?fieldManager=leeward-size"

@@ -17,12 +17,11 @@ from leeward.adapters.routes import Names
 from leeward.ports import Kind, KubeObject, PortError, Ref
 from localfleet import certificates, faults, launch, members
 from localfleet.bootstrap import documents, wait_for
+from localfleet.chaos import audit
 from localfleet.demo.stage import MODEL_FILE, MODELS, Operator, Stage
 from localfleet.layout import SERVE_PORT, RegionHost
 
 pytestmark = pytest.mark.usefixtures("served")
-
-OPERATOR_USER = "system:serviceaccount:leeward-system:leeward"
 
 
 def test_every_region_gets_pods_on_gpu_nodes_and_routes(stage: Stage, run: Run) -> None:
@@ -86,13 +85,12 @@ def test_in_steady_state_nothing_is_written(stage: Stage, run: Run, seconds: int
     run(stage.settled(120))
 
     def writes() -> list[str]:
-        found = []
-        for region in stage.fleet.regions:
-            for line in (region.folder / "logs" / "audit.jsonl").read_text().splitlines():
-                event = json.loads(line)
-                if event["user"]["username"] == OPERATOR_USER and event["verb"] not in ("get", "list", "watch"):
-                    found.append(f"{region.name} {event['verb']} {event['requestURI']}")
-        return found
+        return [
+            f"{region.name} {row['verb']} {row['requestURI']}"
+            for region in stage.fleet.regions
+            for row in audit.answers(audit.kept(region.folder), f'"{audit.OPERATOR}"')
+            if row["verb"] not in audit.READS
+        ]
 
     time.sleep(5)
     before = writes()

@@ -1,7 +1,6 @@
 """The operator uses every right that config/ grants it, and asks for none that it lacks: read from the audit logs."""
 
 import asyncio
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +17,7 @@ from leeward.adapters.routes import Names
 from leeward.cli.checkup.rights import Right, rights
 from leeward.ports import Ref
 from localfleet.bootstrap import wait_for
-from localfleet.chaos.audit import OPERATOR
+from localfleet.chaos import audit
 from localfleet.demo.stage import MODELS, Stage
 from localfleet.layout import GATEWAY_NAMESPACE
 
@@ -41,17 +40,13 @@ EVACUATION = {
 
 def asked(folder: Path, since: float) -> Iterator[tuple[Right, int]]:
     """What the operator asked of an API server, and the code of the answer. Applying what is not there is creating."""
-    for path in sorted((folder / "logs").glob("audit*.jsonl"), key=lambda each: each.stat().st_mtime):
-        for line in path.read_text(errors="replace").splitlines():
-            if f'"{OPERATOR}"' not in line or '"ResponseComplete"' not in line:
-                continue
-            row = json.loads(line)
-            about, code = row.get("objectRef"), row["responseStatus"]["code"]
-            if about is None or stamp(row["stageTimestamp"]) < since:
-                continue
-            resource = "/".join(filter(None, (about["resource"], about.get("subresource"))))
-            for verb in {row["verb"], *(["create"] if row["verb"] == "patch" and code == 201 else [])}:
-                yield Right(about.get("apiGroup", ""), resource, verb), code
+    for row in audit.answers(audit.kept(folder), f'"{audit.OPERATOR}"'):
+        about, code = row["objectRef"], row["responseStatus"]["code"]
+        if stamp(row["stageTimestamp"]) < since:
+            continue
+        resource = "/".join(filter(None, (about["resource"], about.get("subresource"))))
+        for verb in {row["verb"], *(["create"] if row["verb"] == "patch" and code == 201 else [])}:
+            yield Right(about.get("apiGroup", ""), resource, verb), code
 
 
 def stamp(text: str) -> float:

@@ -51,20 +51,30 @@ class Write:
 
 def read(folder: Path, cluster: str, sources: Mapping[str, str], since: float) -> list[Write]:
     """All writes of one API server since a moment, in the order of its log. `sources` are regions by address."""
-    files = sorted((folder / "logs").glob("audit*.jsonl"), key=lambda path: path.stat().st_mtime)
-    lines = (line for path in files for line in path.read_text(errors="replace").splitlines())
-    return [write for write in parse(lines, cluster, sources) if write.t >= since]
+    return [write for write in parse(kept(folder), cluster, sources) if write.t >= since]
+
+
+def kept(folder: Path) -> Iterator[str]:
+    """The lines that the API server of a region's folder kept, oldest first."""
+    for path in sorted((folder / "logs").glob("audit*.jsonl"), key=lambda path: path.stat().st_mtime):
+        yield from path.read_text(errors="replace").splitlines()
+
+
+def answers(lines: Iterable[str], part: str = "") -> Iterator[dict[str, Any]]:
+    """What was answered about objects, of lines that hold `part`. A line cut short by a crash is no line."""
+    for line in lines:
+        try:
+            row = json.loads(line) if part in line else {}
+        except ValueError:
+            continue
+        if row.get("stage") == "ResponseComplete" and "objectRef" in row:
+            yield row
 
 
 def parse(lines: Iterable[str], cluster: str, sources: Mapping[str, str]) -> Iterator[Write]:
-    """Writes that were answered, dry runs and reads left out. A line cut short by a crash is no line."""
-    for line in lines:
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        answered = row.get("stage") == "ResponseComplete" and "objectRef" in row
-        if answered and row["verb"] not in READS and "dryRun=" not in row["requestURI"]:
+    """Writes that were answered, dry runs and reads left out."""
+    for row in answers(lines):
+        if row["verb"] not in READS and "dryRun=" not in row["requestURI"]:
             yield _write(row, cluster, sources)
 
 
