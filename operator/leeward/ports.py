@@ -59,7 +59,7 @@ class BadReference(PortError):
     """A Secret, key or kubeconfig that a Region names is absent or not allowed: fix the Region."""
 
     reason = "BadReference"
-    remedy = "fix the reference in the Region's spec.cluster"
+    remedy = "mend what the Region's spec refers to, or the reference"
 
 
 class RegionMissing(PortError):
