@@ -1,5 +1,6 @@
 """Help and completion: every command has an example, and names come from the cluster or not at all."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,9 @@ from click.testing import CliRunner
 from recorded import leeward
 
 from leeward.cli import main
+from leeward.cli.kubectl import complete
+
+Capture = pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize("command", sorted({"decide", "what-if", "explain", "completion", "run"}))
@@ -20,6 +24,24 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts_name_their_variable(shell: str) -> None:
     assert f"_LEEWARD_COMPLETE={shell}_complete" in leeward("completion", shell).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "proposed"),
+    [
+        (["fr"], ["freeze\tStop all changes of MODEL: weights,...", ":4"]),
+        (["explain", "mod"], ["models/llama-70b", ":4"]),
+        (["decide", ""], [":0"]),
+        (["explain", "absent"], [":4"]),
+    ],
+)
+def test_kubectl_is_told_what_it_can_propose(
+    home: ApiServer, words: list[str], proposed: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(home.kubeconfig))
+    monkeypatch.setattr(sys, "argv", ["kubectl_complete-leeward", *words])
+    complete()
+    assert capsys.readouterr().out.splitlines() == proposed
 
 
 def completed(line: str, kubeconfig: Path) -> list[str]:
