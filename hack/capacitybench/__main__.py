@@ -16,8 +16,8 @@ from capacitybench.solver import SIZES, solved
 from capacitybench.week import WeekFigures, doubled, equal_regions, fixed, followed, waves
 from corebench.tables import table
 from leeward.core.spec import Standby
-from localfleet.bootstrap import REPOSITORY
 from localfleet.demo.report import machine
+from localfleet.layout import REPOSITORY
 
 console = Console(highlight=False, soft_wrap=True)
 FLEETS = ((3, 3), (3, 24), (5, 3))

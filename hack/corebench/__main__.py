@@ -20,8 +20,8 @@ from corebench.ticks import TickFigures, measure
 from leeward.core.spec import TrafficPolicy
 from leeward.storm.campaign import run_one, scenario_of
 from leeward.storm.compare import CASES, POLICIES, compared, wrong_shifts
-from localfleet.bootstrap import REPOSITORY
 from localfleet.demo.report import machine
+from localfleet.layout import REPOSITORY
 
 console = Console(highlight=False, soft_wrap=True)
 

@@ -22,12 +22,12 @@ from localfleet.layout import (
     ENVOY_LABELS,
     ENVOY_NAMESPACE,
     GATEWAY_NAMESPACE,
+    REPOSITORY,
     Fleet,
     RegionHost,
 )
 
 Found = TypeVar("Found")
-REPOSITORY = Path(__file__).resolve().parents[2]
 CRD = Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", namespaced=False)
 DEPLOYMENT, SERVICE = Kind("apps/v1", "Deployment"), Kind("v1", "Service")
 SECRET, CONFIG_MAP = Kind("v1", "Secret"), Kind("v1", "ConfigMap")

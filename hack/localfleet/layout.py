@@ -11,6 +11,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 DEFAULT_REGIONS = ("us-east1", "eu-west4", "ap-south1")
 NAMESPACES, KIND = "namespaces", "kind"
 """What a fleet is made of; `backends.py` holds what each can do."""

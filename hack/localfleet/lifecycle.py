@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 
 from leeward.adapters.clusters import KubernetesCluster
-from leeward.ports import Kind, Ref
+from leeward.ports import Kind, KubeObject, Ref
 from localfleet import bootstrap, certificates, components, launch, members, network, recipes
 from localfleet.layout import (
     ENVOY_NAMESPACE,
@@ -42,9 +42,13 @@ def prepare(region: RegionHost) -> None:
     (region.folder / "keys" / "admin-token").write_text(token)
     (region.folder / "keys" / "tokens.csv").write_text(f'{token},fleet-admin,fleet-admin,"system:masters"\n')
     (region.folder / "instance-types.json").write_text(recipes.instance_types())
-    pods = {"role": "pod", "kubeconfig_file": str(region.kubeconfig)}
-    envoy = {"static_configs": [{"targets": [f"127.0.0.1:{ENVOY_STATS_PORT}"]}]}
-    (region.folder / "prometheus.yaml").write_text(recipes.prometheus_configuration(region, pods, envoy))
+    pods = [{"role": "pod", "kubeconfig_file": str(region.kubeconfig)}]
+    envoy = [{"targets": [f"127.0.0.1:{ENVOY_STATS_PORT}"]}]
+    places: dict[str, KubeObject] = {
+        "models": {"kubernetes_sd_configs": pods},
+        "envoy": {"static_configs": envoy, "kubernetes_sd_configs": [], "relabel_configs": []},
+    }
+    (region.folder / "prometheus.yaml").write_text(recipes.prometheus_configuration(region, places))
 
 
 async def up(fleet: Fleet, binaries: dict[str, Path], tell: Tell) -> None:

@@ -15,6 +15,7 @@ from localfleet.layout import (
     GATEWAY_NAMESPACE,
     KIND,
     NAMESPACES,
+    REPOSITORY,
     SERVE_PORT,
     Fleet,
     RegionHost,
@@ -82,7 +83,7 @@ def _secret(region: RegionHost) -> KubeObject:
 
 async def join_everywhere(fleet: Fleet) -> None:
     """Let a replica in each region know all of them: Secrets, Regions, the rights to elect a leader, and the fence."""
-    config = bootstrap.REPOSITORY / "config"
+    config = REPOSITORY / "config"
     common = [*bootstrap.documents(config / "quorum.yaml"), *bootstrap.documents(config / "fence.yaml")]
     common += [_secret(region) for region in fleet.regions]
     common += [region_object(fleet, region, everywhere=True) for region in fleet.regions]

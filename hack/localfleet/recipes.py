@@ -1,12 +1,14 @@
 """Configuration files of a region's programs, as functions of the region."""
 
 import json
+from collections.abc import Mapping
 
 import yaml
 
 from leeward.ports import KubeObject
-from localfleet.layout import RegionHost
+from localfleet.layout import REPOSITORY, RegionHost
 
+SCRAPED = REPOSITORY / "examples" / "prometheus.yaml"
 SPOT_PRICE = 0.4  # of the price on demand
 MACHINES: dict[str, tuple[float, KubeObject]] = {
     # name → dollars an hour on demand, and what such a machine has; prices are of the size that clouds ask
@@ -53,44 +55,12 @@ def instance_types() -> str:
     )
 
 
-def prometheus_configuration(region: RegionHost, pods: KubeObject, envoy: KubeObject, scrape_seconds: int = 5) -> str:
-    """Scrape every model server pod (its engine's metrics) and the region's Envoy.
-
-    `pods` says how Prometheus finds pods (one of kubernetes_sd_configs), `envoy` where it finds Envoy.
-    """
-    keep = "__meta_kubernetes_pod_label_app_kubernetes_io_component"
-    model = "__meta_kubernetes_pod_label_leeward_dev_model"
+def prometheus_configuration(region: RegionHost, places: Mapping[str, KubeObject] | None = None) -> str:
+    """The scrape jobs of examples/prometheus.yaml. `places` are fields by job: where its targets are found here."""
+    jobs = yaml.safe_load(SCRAPED.read_text("utf-8"))["scrape_configs"]
     return yaml.safe_dump(
         {
-            "global": {
-                "scrape_interval": f"{scrape_seconds}s",
-                "scrape_timeout": f"{scrape_seconds - 1}s",
-                "external_labels": {"region": region.name},
-            },
-            "scrape_configs": [
-                {
-                    "job_name": "models",
-                    "kubernetes_sd_configs": [pods],
-                    "relabel_configs": [
-                        {"source_labels": [keep], "regex": "model-server", "action": "keep"},
-                        {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},
-                        {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
-                        {"source_labels": [model], "target_label": "llm_model"},
-                    ],
-                },
-                {
-                    "job_name": "envoy",
-                    "metrics_path": "/stats/prometheus",
-                    **envoy,
-                    "metric_relabel_configs": [
-                        {
-                            "source_labels": ["__name__"],
-                            "action": "keep",
-                            "regex": "envoy_cluster_endpoint_.*|envoy_cluster_upstream_rq.*|envoy_http_downstream_rq.*|"
-                            "envoy_cluster_(membership|circuit).*",
-                        }
-                    ],
-                },
-            ],
+            "global": {"scrape_interval": "5s", "scrape_timeout": "4s", "external_labels": {"region": region.name}},
+            "scrape_configs": [{**job, **(places or {}).get(job["job_name"], {})} for job in jobs],
         }
     )

@@ -89,10 +89,11 @@ def test_panels_do_not_overlap() -> None:
     [
         ("check", "rules", "--lint-fatal", FILES / "alerts.yaml"),
         ("test", "rules", Path(__file__).with_name("alerts_test.yaml")),
+        ("check", "config", "--lint-fatal", ROOT / "examples/prometheus.yaml"),
     ],
-    ids=["check", "test"],
+    ids=["alerts", "alerts that fire", "scrape jobs"],
 )
-def test_alerts_are_what_prometheus_takes(promtool: Path, arguments: tuple[str | Path, ...]) -> None:
+def test_rules_and_jobs_are_what_prometheus_takes(promtool: Path, arguments: tuple[str | Path, ...]) -> None:
     found = subprocess.run([promtool, *arguments], capture_output=True, text=True, check=False, timeout=60)
     assert found.returncode == 0, found.stdout + found.stderr
 

@@ -13,7 +13,8 @@ from leeward.adapters.pools.port import merged
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.elasticity import Order, bring
 from leeward.ports import KubeObject, PortError, Ref
-from localfleet.bootstrap import REPOSITORY, documents
+from localfleet.bootstrap import documents
+from localfleet.layout import REPOSITORY
 
 KEY = ("models", "elastic")
 WORKLOAD, HPA, KEDA = (Ref(kind, *KEY) for kind in (DEPLOYMENT, AUTOSCALER, SCALED_OBJECT))

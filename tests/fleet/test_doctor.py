@@ -14,9 +14,9 @@ from leeward.adapters.members import SECRET
 from leeward.adapters.objects import GATEWAY, REGIONS
 from leeward.ports import Kind, KubeObject, Ref
 from localfleet import members
-from localfleet.bootstrap import REPOSITORY, wait_for
+from localfleet.bootstrap import wait_for
 from localfleet.demo.stage import Stage
-from localfleet.layout import GATEWAY_NAME, GATEWAY_NAMESPACE
+from localfleet.layout import GATEWAY_NAME, GATEWAY_NAMESPACE, REPOSITORY
 
 pytestmark = [pytest.mark.fleet, pytest.mark.usefixtures("served")]
 

@@ -13,9 +13,10 @@ from seen import KEY, Run, everywhere
 from leeward.adapters.objects import EVACUATIONS
 from leeward.api.orders import Freeze, Pin
 from leeward.ports import Ref
-from localfleet.bootstrap import REPOSITORY, wait_for
+from localfleet.bootstrap import wait_for
 from localfleet.demo.stage import MODELS, Stage
 from localfleet.demo.users import users_load
+from localfleet.layout import REPOSITORY
 
 pytestmark = pytest.mark.usefixtures("served")
 

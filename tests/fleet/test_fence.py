@@ -11,8 +11,9 @@ from leeward.adapters.fenced import FencedCluster, is_in_force, raise_fence
 from leeward.adapters.kubeconfigs import from_file
 from leeward.adapters.objects import CONFIG_MAP
 from leeward.ports import Denied, Kind, KubeObject, NotLeading, Ref
-from localfleet.bootstrap import REPOSITORY, documents, wait_for
+from localfleet.bootstrap import documents, wait_for
 from localfleet.demo.stage import Stage
+from localfleet.layout import REPOSITORY
 
 SPACE = "leeward-system"
 NAME = Ref(CONFIG_MAP, SPACE, "fenced-thing")

@@ -20,9 +20,9 @@ from leeward.api.region import Region
 from leeward.cli import certifying
 from leeward.ports import Denied, Kind, Ref
 from localfleet import members
-from localfleet.bootstrap import REPOSITORY, wait_for
+from localfleet.bootstrap import wait_for
 from localfleet.demo.stage import Stage
-from localfleet.layout import GATEWAY_NAMESPACE, RegionHost
+from localfleet.layout import GATEWAY_NAMESPACE, REPOSITORY, RegionHost
 
 pytestmark = [pytest.mark.fleet, pytest.mark.usefixtures("served")]
 

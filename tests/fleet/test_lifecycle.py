@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from localfleet import sandbox
-from localfleet.bootstrap import REPOSITORY
-from localfleet.layout import MARK, fleets_folder
+from localfleet.layout import MARK, REPOSITORY, fleets_folder
 
 TOOL = REPOSITORY / "hack" / "fleet"
 

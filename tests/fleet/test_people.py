@@ -15,9 +15,9 @@ from leeward.adapters.kubeconfigs import from_file
 from leeward.adapters.members import SECRET
 from leeward.adapters.objects import EVACUATIONS, ref_of
 from leeward.ports import Denied, KubeObject
-from localfleet.bootstrap import REPOSITORY, documents, wait_for, write_kubeconfig
+from localfleet.bootstrap import documents, wait_for, write_kubeconfig
 from localfleet.demo.stage import Stage
-from localfleet.layout import GATEWAY_NAMESPACE
+from localfleet.layout import GATEWAY_NAMESPACE, REPOSITORY
 
 pytestmark = [pytest.mark.fleet, pytest.mark.usefixtures("served")]
 

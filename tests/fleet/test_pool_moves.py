@@ -29,7 +29,8 @@ from leeward.core.plan import RegionPlan
 from leeward.core.verdict import Verdict
 from leeward.ports import Denied, Kind, KubeObject, Ref
 from leeward.provision import Placement, Provider, nodes_condition
-from localfleet.bootstrap import REPOSITORY, apply_all, documents
+from localfleet.bootstrap import apply_all, documents
+from localfleet.layout import REPOSITORY
 
 
 def provider(pool_server: KubernetesCluster, case: str, change: Change | None = None) -> Provider:

@@ -20,9 +20,9 @@ from leeward.api.common import condition_of
 from leeward.api.region import Region
 from leeward.ports import Kind, Ref
 from localfleet import certificates, members
-from localfleet.bootstrap import REPOSITORY, wait_for
+from localfleet.bootstrap import wait_for
 from localfleet.demo.stage import MODELS, Operator, Stage
-from localfleet.layout import GATEWAY_NAMESPACE
+from localfleet.layout import GATEWAY_NAMESPACE, REPOSITORY
 
 NAME = "eu-west4"
 WHERE = Ref(SECRET, GATEWAY_NAMESPACE, f"{NAME}-kubeconfig")

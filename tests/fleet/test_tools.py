@@ -15,8 +15,9 @@ from leeward.adapters.routes import Names, read_row
 from leeward.ports import Ref
 from leeward.record_decisions import kept, place
 from localfleet import faults
-from localfleet.bootstrap import REPOSITORY, wait_for
+from localfleet.bootstrap import wait_for
 from localfleet.demo.stage import KEY, MODELS, Stage
+from localfleet.layout import REPOSITORY
 
 pytestmark = [pytest.mark.fleet, pytest.mark.usefixtures("served")]
 

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 import pytest
 from seen import Run
 
-from localfleet.bootstrap import REPOSITORY
 from localfleet.chaos import audit, check
 from localfleet.demo.quorum import Quorum
 from localfleet.demo.stage import Stage
 from localfleet.demo.users import users_load
+from localfleet.layout import REPOSITORY
 from localfleet.load.records import Record
 
 NEXT = {

@@ -18,14 +18,13 @@ from rich.console import Console
 from localfleet import faults, layout, sandbox
 from localfleet.bench.session import on_own_fleet, pause, stop_on_signals
 from localfleet.bench.ways import WAYS, Saved
-from localfleet.bootstrap import REPOSITORY
 from localfleet.demo import report
 from localfleet.demo.measure import Figures, Played, figures
 from localfleet.demo.scenes import SCENES, Scene
 from localfleet.demo.stage import Operator, Stage
 from localfleet.demo.users import slots, users_load
 from localfleet.demo.watch import Watch
-from localfleet.layout import Fleet, RegionHost
+from localfleet.layout import REPOSITORY, Fleet, RegionHost
 
 console = Console(highlight=False)
 SHOWN = ("failed_percent", "refused", "good_again_seconds", "drained_seconds", "peak_survivor_percent")

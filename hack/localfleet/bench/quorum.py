@@ -21,13 +21,13 @@ from rich.console import Console
 from corebench.tables import table
 from localfleet import faults, layout, sandbox
 from localfleet.bench.session import on_own_fleet, pause, stop_on_signals
-from localfleet.bootstrap import REPOSITORY, documents
+from localfleet.bootstrap import documents
 from localfleet.demo import report
 from localfleet.demo.measure import good_for_good
 from localfleet.demo.quorum import Quorum, Term
 from localfleet.demo.stage import KEY, MODEL_FILE, Operator, Stage
 from localfleet.demo.users import users_load
-from localfleet.layout import Fleet
+from localfleet.layout import REPOSITORY, Fleet
 
 console = Console(highlight=False)
 

@@ -34,12 +34,12 @@ from localfleet.bench.surge_figures import (
     markdown,
 )
 from localfleet.bench.ways import Saved, plain
-from localfleet.bootstrap import REPOSITORY, documents, wait_for
+from localfleet.bootstrap import documents, wait_for
 from localfleet.demo import report
 from localfleet.demo.stage import KEY, MODEL_FILE, MODELS, Operator, Stage
 from localfleet.demo.users import users_load
 from localfleet.demo.watch import Watch
-from localfleet.layout import Fleet
+from localfleet.layout import REPOSITORY, Fleet
 
 console = Console(highlight=False)
 

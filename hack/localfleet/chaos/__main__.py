@@ -10,13 +10,12 @@ from rich.console import Console
 
 from localfleet import layout, sandbox
 from localfleet.bench.session import on_own_fleet, stop_on_signals
-from localfleet.bootstrap import REPOSITORY
 from localfleet.chaos.acts import ACTS
 from localfleet.chaos.play import play
 from localfleet.chaos.report import as_json, faults_table, markdown
 from localfleet.demo import report
 from localfleet.demo.stage import Stage
-from localfleet.layout import Fleet
+from localfleet.layout import REPOSITORY, Fleet
 
 console = Console(highlight=False)
 

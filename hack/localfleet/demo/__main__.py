@@ -10,14 +10,14 @@ import click
 from rich.console import Console
 
 from localfleet import cli, layout, sandbox
-from localfleet.bootstrap import REPOSITORY, documents
+from localfleet.bootstrap import documents
 from localfleet.demo import report
 from localfleet.demo.play import Player, chosen_regions
 from localfleet.demo.scenes import SCENES
 from localfleet.demo.stage import MODEL_FILE, Operator, Stage
 from localfleet.demo.users import slots, users_load
 from localfleet.demo.watch import Watch
-from localfleet.layout import Fleet
+from localfleet.layout import REPOSITORY, Fleet
 
 console = Console(highlight=False)
 

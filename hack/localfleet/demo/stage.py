@@ -15,8 +15,7 @@ from pathlib import Path
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.ports import Kind, KubeObject, Ref
 from localfleet import bootstrap
-from localfleet.bootstrap import REPOSITORY
-from localfleet.layout import Fleet, RegionHost
+from localfleet.layout import REPOSITORY, Fleet, RegionHost
 from localfleet.network import in_host
 
 MODEL_FILE = REPOSITORY / "examples" / "local" / "modeldeployment.yaml"

@@ -21,7 +21,7 @@ from localfleet import bootstrap, certificates, layout, lifecycle, members
 from localfleet.errors import FleetError
 from localfleet.kind import faults, lines
 from localfleet.kind.lines import Cluster, Line, Node
-from localfleet.layout import ENVOY_NAMESPACE, Fleet, RegionHost
+from localfleet.layout import ENVOY_NAMESPACE, REPOSITORY, Fleet, RegionHost
 from localfleet.terminal import console
 
 _PROGRAMS = ("docker", "kind", "kubectl")
@@ -117,12 +117,12 @@ def _up(fleet: Fleet, started: float) -> None:
 
 def _image_folder(fleet: Fleet) -> Path:
     """A build folder with nothing but the simulator, its requirements and the Containerfile."""
-    folder, package = fleet.folder / "image", lines.REPOSITORY / "hack" / "localfleet"
+    folder, package = fleet.folder / "image", REPOSITORY / "hack" / "localfleet"
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(package / "modelserver", folder / "localfleet" / "modelserver", ignore=ignored)
     shutil.copy(package / "__init__.py", folder / "localfleet")
     shutil.copy(lines.HERE / "Containerfile", folder / "Dockerfile")
-    shutil.copy(lines.REPOSITORY / "requirements" / "modelserver.txt", folder / "requirements.txt")
+    shutil.copy(REPOSITORY / "requirements" / "modelserver.txt", folder / "requirements.txt")
     return folder
 
 

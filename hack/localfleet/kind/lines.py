@@ -13,16 +13,15 @@ from localfleet.layout import (
     ACCELERATOR,
     ACCELERATOR_LABEL,
     ENVOY_NAMESPACE,
-    ENVOY_STATS_PORT,
     GATEWAY_NAME,
     GATEWAY_NAMESPACE,
+    REPOSITORY,
     Fleet,
     RegionHost,
 )
 
 Line = list[str]
 HERE = Path(__file__).parent
-REPOSITORY = HERE.parents[2]
 NODE_IMAGE = "kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5"
 """Kubernetes as in hack/tools/kubernetes (its minor); the image and its digest are those of kind 0.33.0."""
 MODEL_IMAGE = "leeward-modelserver:local"
@@ -151,22 +150,12 @@ def with_backend_api(text: str) -> str:
 
 
 def prometheus_object(region: RegionHost) -> KubeObject:
-    """Prometheus' ConfigMap: the local fleet's jobs, with pods found from inside the cluster."""
-    pods: KubeObject = {"role": "pod"}
-    label = "__meta_kubernetes_pod_label_gateway_envoyproxy_io_owning_gateway_name"
-    address = {"source_labels": ["__meta_kubernetes_pod_ip"], "target_label": "__address__"}
-    envoy = {
-        "kubernetes_sd_configs": [pods],
-        "relabel_configs": [
-            {"source_labels": [label], "regex": GATEWAY_NAME, "action": "keep"},
-            {**address, "replacement": f"$1:{ENVOY_STATS_PORT}"},
-        ],
-    }
+    """Prometheus' ConfigMap."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "prometheus", "namespace": GATEWAY_NAMESPACE},
-        "data": {"prometheus.yml": recipes.prometheus_configuration(region, pods, envoy)},
+        "data": {"prometheus.yml": recipes.prometheus_configuration(region)},
     }
 
 

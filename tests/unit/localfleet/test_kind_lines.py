@@ -22,7 +22,7 @@ from localfleet.errors import FleetError
 from localfleet.kind import faults as kind_faults
 from localfleet.kind import lines
 from localfleet.kind.lines import Line, Node
-from localfleet.layout import KIND, MODELS_PORT, Fleet
+from localfleet.layout import ENVOY_STATS_PORT, GATEWAY_NAME, KIND, MODELS_PORT, Fleet
 
 ROOT = Path(__file__).resolve().parents[3]
 FLEET = Fleet("test", ("west", "east"), backend=KIND, addresses=("172.18.0.2", "172.18.0.3"))
@@ -105,7 +105,8 @@ def test_prometheus_has_the_local_fleets_jobs_with_pods_found_in_the_cluster() -
     jobs = {row["job_name"]: row for row in parsed["scrape_configs"]}
     assert set(jobs) == {"models", "envoy"}
     assert all(row["kubernetes_sd_configs"] == [{"role": "pod"}] for row in jobs.values())
-    assert {"source_labels", "target_label", "replacement"} == set(jobs["envoy"]["relabel_configs"][-1])
+    gateway, address = jobs["envoy"]["relabel_configs"]
+    assert (gateway["regex"], address["replacement"]) == (GATEWAY_NAME, f"$1:{ENVOY_STATS_PORT}")
     assert "static_configs" not in jobs["envoy"]
     assert parsed["global"]["external_labels"] == {"region": "west"}
 

@@ -174,7 +174,7 @@ def _signals(name: str, model: str, missing: Iterable[str]) -> Finding:
     absent = ", ".join(missing)
     if not absent:
         return Finding(name, f"metrics of {model}", OK, "engine and gateway are seen")
-    fix = "let Prometheus scrape the model's pods and Envoy as docs/operations.md says; without requests there are none"
+    fix = "let Prometheus scrape as examples/prometheus.yaml says; without requests there are no series"
     return Finding(name, f"metrics of {model}", WARN, f"nothing of: {absent}", fix)
 
 
