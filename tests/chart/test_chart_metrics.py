@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from charts import CHARTS, documents
+from charts import CHARTS, ROOT, documents
 from prometheus_client.metrics import MetricWrapperBase
 
 from leeward.adapters.telemetry import Telemetry
