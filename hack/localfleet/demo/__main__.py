@@ -96,7 +96,7 @@ async def _inside(fleet: Fleet, numbers: tuple[int, ...], rate: float, out: Path
             slots(),
             settings,
         )
-        console.print(report.table(player.results))
+        console.print(report.on_screen(player.results))
     finally:
         interrupted = stop.is_set()
         stop.set()

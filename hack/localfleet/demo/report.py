@@ -8,6 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rich import box
+from rich.table import Table
+
 from localfleet.demo.measure import Figures, Played
 from localfleet.demo.watch import Sample, Saying, Slots
 from localfleet.load.records import Record
@@ -18,24 +21,36 @@ _COLUMNS: tuple[tuple[str, str], ...] = (
     ("detected_seconds", "failed after, s"),
     ("drained_seconds", "weight 0 after, s"),
     ("good_again_seconds", "99 % good after, s"),
-    ("requests", "requests in the minute"),
+    ("requests", "requests"),
     ("failed", "failed"),
     ("failed_percent", "failed, %"),
     ("refused", "refused"),
     ("in_flight_lost", "in flight lost"),
     ("in_flight_at_fault", "in flight"),
     ("peak_survivor_percent", "peak of survivors, %"),
-    ("ready_seconds", "new replicas ready after, s"),
+    ("ready_seconds", "replicas after, s"),
     ("failback_seconds", "back after, s"),
     ("wrong_shifts", "wrong shifts"),
 )
 
 
 def table(results: Sequence[Figures]) -> str:
-    """The figures as a Markdown table; `-` where something did not happen."""
+    """The figures of the minute after each fault as a Markdown table; `-` where something did not happen."""
     rows = [[_cell(asdict(found)[key]) for key, _ in _COLUMNS] for found in results]
     head = "| " + " | ".join(title for _, title in _COLUMNS) + " |"
     return "\n".join([head, "|" + " --- |" * len(_COLUMNS), *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def on_screen(results: Sequence[Figures]) -> Table:
+    """The same figures for a terminal: a column a scene."""
+    shown = Table(box=box.SIMPLE, padding=0)
+    (_, title), *rows = _COLUMNS
+    shown.add_column(title)
+    for found in results:
+        shown.add_column(str(found.scene), justify="right", no_wrap=True)
+    for key, title in rows:
+        shown.add_row(title, *(_cell(asdict(found)[key]) for found in results))
+    return shown
 
 
 def _cell(value: object) -> str:

@@ -1,7 +1,11 @@
 """Figures of a scene, from made-up records and samples."""
 
-import pytest
+from dataclasses import replace
 
+import pytest
+from rich.console import Console
+
+from localfleet.demo import report
 from localfleet.demo.measure import Played, as_before, figures
 from localfleet.demo.watch import Sample, Saying, Slots
 from localfleet.load.records import Record
@@ -99,3 +103,12 @@ def test_ordered_replicas_are_timed_until_all_are_ready() -> None:
 def test_a_region_that_has_grown_admits_more() -> None:
     grown = [Sample(14.0, DRAINED, {"a": 80}, {"a": 2}, {"a": 2})]
     assert measured([], grown).peak_survivor_percent == 40.0
+
+
+def test_six_scenes_fit_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    found = replace(measured([record(9.0), record(20.0, good=False)], SAMPLES), region="ap-south1")
+    Console(width=80).print(report.on_screen([replace(found, scene=number) for number in range(1, 7)]))
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert rows[0] == ["scene", *"123456"]
+    assert ["region", *["ap-south1"] * 6] in rows
+    assert ["weight", "0", "after,", "s", *["4"] * 6] in rows
