@@ -104,11 +104,13 @@ class Load:
                 stopped = asyncio.create_task(stop.wait())
                 try:
                     await asyncio.wait({arrivals, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                    arrivals.cancel()
+                    self.in_flight_at_end = self.counts.in_flight
+                    await self._drain()
                 finally:
                     stopped.cancel()
                     arrivals.cancel()
-                self.in_flight_at_end = self.counts.in_flight
-                await self._drain()
+                    await self._give_up()
 
     async def _arrive(self, client: Client, out: TextIO | None) -> None:
         self.started_at = time.time()
@@ -144,6 +146,9 @@ class Load:
     async def _drain(self) -> None:
         if self._running:
             await asyncio.wait(set(self._running), timeout=self.drain_seconds)
+
+    async def _give_up(self) -> None:
+        """Nothing runs on without the connections, also when the load itself is cancelled."""
         late = list(self._running)
         self.abandoned = len(late)
         for task in late:

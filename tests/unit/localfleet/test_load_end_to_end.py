@@ -137,6 +137,21 @@ async def test_a_crash_in_mid_answer_is_never_retried_elsewhere(play: Play) -> N
 
 
 @pytest.mark.asyncio
+async def test_a_cancelled_load_leaves_nothing_running(play: Play, wait_until: Wait) -> None:
+    slow = Timing(prefill_base=0.05, itl_base=0.01, answer_tokens_mean=40, chunk_seconds=0.05)
+    async with play(timing=slow) as region:
+        before = asyncio.all_tasks()
+        load = Load(region.load_settings(rate=100, duration=None))
+        running = asyncio.create_task(load.run(asyncio.Event()))
+        await wait_until(lambda: load.counts.in_flight > 5)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        ours = {task for task in asyncio.all_tasks() - before if "Load" in repr(task)}
+    assert (ours, load.abandoned > 5) == (set(), True)
+
+
+@pytest.mark.asyncio
 async def test_a_hang_ends_by_timeout(play: Play) -> None:
     async with play() as region:
         region.faults.put(Faults(hang=True))
