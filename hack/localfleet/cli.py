@@ -131,7 +131,10 @@ def kubeconfig(context: Context, region: str, for_inside: bool, operator: bool) 
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_obj
 def execute(context: Context, host: str, command: tuple[str, ...]) -> None:
-    """Run a command inside the fleet, on the users' host or on a region's: hack/fleet exec -- curl 10.77.1.1:8080"""
+    """Run a command inside the fleet, on the users' host or on a region's: hack/fleet exec -- curl 10.77.1.1:8080
+
+    Its KUBECONFIG is the home cluster's, if you have set none.
+    """
     fleet = context.fleet
     sys.exit(clearly(lambda: backends.BACKENDS[fleet.backend].execute(fleet, host, list(command))))
 

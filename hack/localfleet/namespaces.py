@@ -145,5 +145,9 @@ def limit(fleet: Fleet, region: RegionHost, key: str, machines: int | None) -> d
 
 
 def execute(fleet: Fleet, host: str, command: list[str]) -> int:
+    """KUBECONFIG leads to the home cluster, or where it leads to outside: such addresses are others inside."""
+    inner = {str(region.outside_kubeconfig): str(region.kubeconfig) for region in fleet.regions}
+    named = os.environ.get("KUBECONFIG") or str(fleet.regions[0].outside_kubeconfig)
+    command = ["env", f"KUBECONFIG={inner.get(named, named)}", *command]
     line = network.in_host(host, command) if host else command
     return subprocess.call(line) if sandbox.inside() else sandbox.run_inside(fleet.name, line)

@@ -20,7 +20,7 @@ TOOL = REPOSITORY / "hack" / "fleet"
 
 def outside() -> dict[str, str]:
     """The environment of somebody who is not inside a fleet."""
-    return {key: value for key, value in os.environ.items() if not key.startswith(MARK)}
+    return {key: value for key, value in os.environ.items() if not key.startswith((MARK, "KUBECONFIG"))}
 
 
 def tool(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -67,6 +67,8 @@ def test_a_second_fleet_runs_beside_this_one_and_goes_without_a_trace(name: str)
     came = tool(name, "up", "--region", "alone")
     assert came.returncode == 0, came.stdout + came.stderr
     assert "11 running" in tool(name, "status").stdout
+    told = tool(name, "exec", "--", "sh", "-c", "grep server: $KUBECONFIG").stdout
+    assert told.split() == ["server:", "https://10.77.1.1:6443"]
     again = tool(name, "up", "--region", "alone")
     assert again.returncode != 0
     assert f"hack/fleet --name {name} down" in again.stdout + again.stderr
