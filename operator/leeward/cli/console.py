@@ -1,11 +1,14 @@
 """What all commands share: output without surprises, times, and the one way in which they fail."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
+import yaml
+from pydantic import TypeAdapter
 from rich.console import Console
 from rich.text import Text
 
@@ -13,6 +16,8 @@ NOT_HELD = 3
 """Exit code when what `--check` checks does not hold, or what is asked for cannot be had."""
 
 _GAP = 3
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 STYLES = {
     "healthy": "green",
@@ -24,9 +29,19 @@ STYLES = {
     "bad": "red",
 }
 
-output_option = click.option(
-    "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print it."
-)
+
+def output_option(*more: str, note: str = "How to print it.") -> Callable[[Command], Command]:
+    """-o: text for people, json and yaml for programs, and `more` that only this command knows."""
+    forms = click.Choice(["text", *more, "json", "yaml"])
+    return click.option("-o", "--output", type=forms, default="text", show_default=True, help=note)
+
+
+def document(value: object, form: str) -> str:
+    """A value for programs: json on one line, or yaml."""
+    adapter = TypeAdapter(type(value))
+    if form == "json":
+        return adapter.dump_json(value).decode()
+    return yaml.safe_dump(adapter.dump_python(value, mode="json"), sort_keys=False, allow_unicode=True).rstrip()
 
 
 def console() -> Console:

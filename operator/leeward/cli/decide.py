@@ -1,8 +1,10 @@
 """`leeward decide`: a recorded input, decided anew by the same core."""
 
+import json
+
 import click
 
-from leeward.cli.console import NOT_HELD, console, contents, output_option
+from leeward.cli.console import NOT_HELD, console, contents, document, output_option
 from leeward.cli.report import report
 from leeward.replay.decision import Decision, UnreadableError, first_difference, plan_text, read, schema_text
 from leeward.replay.explanation import explain
@@ -20,7 +22,7 @@ Exit codes: 0 decided, 1 the file cannot be read or is no decision, 2 wrong usag
 
 @click.command(epilog=EPILOG)
 @click.argument("file", required=False, type=click.Path(allow_dash=True))
-@output_option
+@output_option()
 @click.option("--check", is_flag=True, help="Exit with 3 unless the recorded plan comes out again, byte for byte.")
 @click.option("--schema", "wants_schema", is_flag=True, help="Print the JSON Schema of the format, and nothing else.")
 def decide(file: str | None, output: str, check: bool, wants_schema: bool) -> None:
@@ -38,6 +40,8 @@ def decide(file: str | None, output: str, check: bool, wants_schema: bool) -> No
     plan = decision.redo()
     if output == "json":
         click.echo(plan_text(plan))
+    elif output == "yaml":
+        click.echo(document(json.loads(plan_text(plan)), output))
     else:
         report(console(), explain(decision, plan))
         click.echo()

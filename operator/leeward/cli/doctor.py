@@ -1,6 +1,5 @@
 """`leeward doctor`: is everything there that an install needs, and what to do if not."""
 
-import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import asdict
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from leeward.cli.console import NOT_HELD, console, output_option, plain
+from leeward.cli.console import NOT_HELD, console, document, output_option, plain
 from leeward.cli.options import access, access_options
 from leeward.settings import Settings
 
@@ -31,7 +30,7 @@ MARKS = {"ok": ("ok  ", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "
 @click.command("doctor", epilog=EPILOG)
 @click.option("--in-pod", is_flag=True, help="As the pod's own account: for use inside the operator's pod.")
 @click.option("--region", default="", help="The Region whose cluster this is, where each has a replica.")
-@output_option
+@output_option()
 @access_options
 def doctor(in_pod: bool, region: str, output: str, **options: Any) -> None:
     """Look at all that an install needs, in the home cluster and in every region's: API servers, clocks, CRDs, rights,
@@ -42,10 +41,10 @@ def doctor(in_pod: bool, region: str, output: str, **options: Any) -> None:
     """
     where = access(options, in_pod=in_pod)
     found = where.ask(lambda home: _examined(home, region, tell=output == "text"))
-    if output == "json":
-        click.echo(json.dumps([asdict(each) for each in found], ensure_ascii=False))
-    else:
+    if output == "text":
         console().print(plain(_summary(found)))
+    else:
+        click.echo(document([asdict(each) for each in found], output))
     if any(each.state == "fail" for each in found):
         raise click.exceptions.Exit(NOT_HELD)
 

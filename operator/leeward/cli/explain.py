@@ -3,13 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 import click
-from pydantic import TypeAdapter
 
-from leeward.cli.console import console, plain
+from leeward.cli.console import console, document, output_option, plain
 from leeward.cli.options import access, access_options, complete_model, complete_region
 from leeward.cli.report import report
 from leeward.replay.decision import Decision, unpacked
-from leeward.replay.explanation import Explanation, explain
+from leeward.replay.explanation import explain
 
 if TYPE_CHECKING:
     from leeward.cli.home import Home
@@ -31,14 +30,7 @@ Exit codes: 0 explained, 1 the cluster does not answer or has no record, 2 wrong
 @click.option(
     "--back", type=click.IntRange(min=0), default=0, show_default=True, help="How many decisions before the newest."
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "json", "record"]),
-    default="text",
-    show_default=True,
-    help="record: the recorded decision itself, for `leeward decide`.",
-)
+@output_option("record", note="How to print it; record: the recorded decision itself, for `leeward decide`.")
 @access_options
 def explain_model(model: str, region: str | None, back: int, output: str, **options: Any) -> None:
     """Say why the weights of MODEL (or NAMESPACE/MODEL) are what they are.
@@ -58,8 +50,8 @@ def explain_model(model: str, region: str | None, back: int, output: str, **opti
         click.echo(unpacked(raw))
         return
     told = explain(decision, decision.made, [each for _, each in chosen[:-1]], region)
-    if output == "json":
-        click.echo(TypeAdapter(Explanation).dump_json(told))
+    if output != "text":
+        click.echo(document(told, output))
     else:
         report(console(), told)
         if back == 0 and newest_reason not in ("", told.reason):

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
-from pydantic import TypeAdapter
 
-from leeward.cli.console import NOT_HELD, console, contents, output_option, plain, table
+from leeward.cli.console import NOT_HELD, console, contents, document, output_option, plain, table
 
 if TYPE_CHECKING:
     from leeward.planning.answer import Answer
@@ -30,7 +29,7 @@ not suffice.
 @click.option("--demand", type=float, metavar="N", help="Requests per second at the peak, instead of the file's.")
 @click.option("--seconds", default=60.0, show_default=True, help="How long to look for something cheaper.")
 @click.option("--example", is_flag=True, help="Print a FILE to begin with.")
-@output_option
+@output_option()
 def plan_capacity(file: str | None, demand: float | None, seconds: float, example: bool, output: str) -> None:
     """Find the cheapest replicas over regions, accelerators, prices and quotas that carry the demand of FILE.
 
@@ -45,10 +44,10 @@ def plan_capacity(file: str | None, demand: float | None, seconds: float, exampl
     if seconds <= 0:
         raise click.UsageError("--seconds: write a number above 0")
     found = _answered(_parsed(file), demand, seconds)
-    if output == "json":
-        click.echo(TypeAdapter(type(found)).dump_json(found, indent=1))
-    else:
+    if output == "text":
         show(found)
+    else:
+        click.echo(document(found, output))
 
 
 def _parsed(file: str) -> Any:

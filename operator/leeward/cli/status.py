@@ -7,13 +7,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
-import yaml
-from pydantic import TypeAdapter
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from leeward.cli.console import NOT_HELD, console, plain, table
+from leeward.cli.console import NOT_HELD, console, document, output_option, plain, table
 from leeward.cli.options import access, access_options, complete_model
 
 if TYPE_CHECKING:
@@ -39,14 +37,7 @@ _WORDS = {"True": "yes", "False": "no", "Unknown": "unknown", None: "-"}
 @click.option(
     "--every", type=click.FloatRange(min=0.5), default=2.0, show_default=True, help="Seconds between two looks."
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "wide", "json", "yaml"]),
-    default="text",
-    show_default=True,
-    help="wide: with the reason of each region's state.",
-)
+@output_option("wide", note="How to print it; wide: with the reason of each region's state.")
 @click.option("--check", is_flag=True, help="Exit with 3 if anything asks for a person's eye.")
 @access_options
 def status(model: str | None, watch: bool, every: float, output: str, check: bool, **options: Any) -> None:
@@ -63,7 +54,7 @@ def status(model: str | None, watch: bool, every: float, output: str, check: boo
         return
     found = where.ask(lambda home: _look(home, model))
     if output in ("json", "yaml"):
-        click.echo(_written(found, output))
+        click.echo(document(found, output))
     else:
         console().print(shown(found, output == "wide"))
     if check and found.incidents:
@@ -77,15 +68,6 @@ async def _look(home: "Home", name: str | None) -> "Overview":
     regions = await home.regions()
     now_ms = time.time_ns() // 1_000_000
     return overview(models, regions.values(), await home.evacuations(), await home.leader(), now_ms)
-
-
-def _written(found: "Overview", output: str) -> str:
-    from leeward.cli.overview import Overview  # noqa: PLC0415
-
-    adapter = TypeAdapter(Overview)
-    if output == "json":
-        return adapter.dump_json(found).decode()
-    return yaml.safe_dump(adapter.dump_python(found, mode="json"), sort_keys=False, allow_unicode=True).rstrip()
 
 
 async def _watch(home: "Home", model: str | None, wide: bool, every: float) -> None:

@@ -6,9 +6,8 @@ from fractions import Fraction
 from typing import Any
 
 import click
-from pydantic import TypeAdapter
 
-from leeward.cli.console import NOT_HELD, console, output_option, plain, stamp, table
+from leeward.cli.console import NOT_HELD, console, document, output_option, plain, stamp, table
 from leeward.cli.decide import loaded
 from leeward.cli.options import access, access_options, complete_loss, complete_model, labels
 from leeward.cli.report import rows_in_words
@@ -43,7 +42,7 @@ Case = tuple[Decision, str | None]
 )
 @click.option("--demand", metavar="N|Nx", help="Requests per second in all (40), or a multiple of today's (2x).")
 @click.option("-f", "--file", type=click.Path(allow_dash=True), help="A recorded decision instead of the cluster.")
-@output_option
+@output_option()
 @click.option("--check", is_flag=True, help="Exit with 3 unless Leeward carries the demand by itself and at once.")
 @access_options
 def what_if(
@@ -68,12 +67,12 @@ def what_if(
     cases: list[Case] = [(loaded(file), None)] if file is not None else _live(model, options)
     answers = list(answered(cases, lose, factor, total, strict=len(cases) == 1))
     for at, answer in enumerate(answers):
-        if output == "json":
-            click.echo(TypeAdapter(Loss).dump_json(answer))
-        else:
-            if at:
-                click.echo()
+        if at and output != "json":
+            click.echo("---" if output == "yaml" else "")
+        if output == "text":
             show(answer)
+        else:
+            click.echo(document(answer, output))
     if check and not all(answer.carried for answer in answers):
         raise click.exceptions.Exit(NOT_HELD)
 

@@ -175,6 +175,7 @@ def test_the_example_is_answered_for_people_and_programs(tmp_path: Path) -> None
     assert shown.exit_code == 0, shown.output
     assert "no placement is cheaper" in shown.output and "without provider=gcp" in shown.output
     found = json.loads(run(str(file), "-o", "json").output)
+    assert yaml.safe_load(run(str(file), "-o", "yaml").output) == found
     assert found["demand"] == 60
     assert all(case["load_percent"] <= case["limit_percent"] for case in found["cases"])
     assert found["price_per_hour"] == pytest.approx(sum(row["price_per_hour"] for row in found["purchases"]))

@@ -45,6 +45,12 @@ def test_decide_as_json_is_the_recorded_plan(recorded: Path) -> None:
         assert recorded.read_text().endswith(f'"plan":{result.stdout.rstrip()}}}')
 
 
+@pytest.mark.parametrize("command", [("decide",), ("what-if", "--lose", "b", "--file")])
+def test_yaml_says_what_json_says(recorded: Path, command: tuple[str, ...]) -> None:
+    told = [leeward(*command, str(recorded), "-o", form).stdout for form in ("json", "yaml")]
+    assert json.loads(told[0]) == yaml.safe_load(told[1])
+
+
 def test_decide_says_where_another_plan_comes_out(recorded: Path) -> None:
     document = json.loads(recorded.read_text())
     document["plan"]["regions"][0]["weight"] = 51
@@ -180,6 +186,7 @@ def test_explain_one_region_as_json(home: ApiServer) -> None:
     arguments = ("llama-70b", "--region", "eu-west4", "-o", "json", "--kubeconfig", str(home.kubeconfig))
     told = json.loads(leeward("explain", *arguments).stdout)
     assert [(each["name"], each["verdict"]) for each in told["regions"]] == [("eu-west4", "failed")]
+    assert yaml.safe_load(leeward("explain", *arguments, "-o", "yaml").stdout) == told
 
 
 @pytest.mark.parametrize(
