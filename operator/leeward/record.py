@@ -17,6 +17,7 @@ from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.modelstatus import ModelDeploymentStatus, RegionLine, ReplicaCount, ServingWeight, WeightRow
 from leeward.api.units import decimal_text
 from leeward.core.memory import to_record
+from leeward.core.phases import Phase
 from leeward.core.plan import Plan, RegionPlan
 from leeward.core.verdict import Verdict
 from leeward.core.writing import arrived
@@ -188,13 +189,19 @@ def _conditions(plan: Plan, ready: Mapping[str, int], problems: Mapping[str, Por
             else "every region is healthy",
         ),
         ("Survivable", plan.survivable, "Proven" if plan.survivable else "NotSurvivable", plan.survivable_reason),
-        (
-            "Progressing",
-            moving or shut,
-            "Opening" if shut else "Moving" if moving else "Settled",
-            "users are let in once every region that answers has a ready replica" if shut else plan.reason,
-        ),
+        _progress(plan, shut, moving),
     ]
+
+
+def _progress(plan: Plan, shut: bool, moving: bool) -> Condit:
+    returning = [line for line in plan.regions if line.phase is Phase.RECOVERING]
+    if shut:
+        return "Progressing", True, "Opening", "users are let in once every region that answers has a ready replica"
+    if moving:
+        return "Progressing", True, "Moving", plan.reason
+    if returning:
+        return "Progressing", True, "Returning", "; ".join(f"{line.name}: {line.phase_reason}" for line in returning)
+    return "Progressing", False, "Settled", plan.reason
 
 
 def _status(

@@ -72,7 +72,7 @@ def test_a_failover_orders_nodes_at_once_and_a_region_without_any_left_is_told(
     assert len(new) == 8
     run(faults.heal(stage.fleet.region(EU)))
     limits.write(ap, {})
-    run(stage.settled(120))
+    run(stage.settled())
 
 
 @pytest.mark.usefixtures("unlimited")
@@ -101,7 +101,7 @@ def test_weights_follow_the_spot_machines_that_are_left_and_come_back_with_new_o
             assert [row for row in bad if row.t > taken + 2 or row.t + row.total < taken] == [], "only those in flight"
 
     run(scene())
-    run(stage.settled(60))
+    run(stage.settled())
     assert len(run(nodes_of(cluster, capacity_type="spot"))) >= 6
 
 

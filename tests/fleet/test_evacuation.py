@@ -50,7 +50,7 @@ async def back(stage: Stage) -> None:
         return await everywhere(stage, lambda row: min(row.values()) >= 32)
 
     await wait_for("all regions at their shares", home, 240)
-    await stage.settled(120)
+    await stage.settled()
 
 
 def test_nobody_notices_an_evacuation_and_its_end(stage: Stage, run: Run) -> None:

@@ -82,7 +82,7 @@ def test_metrics_and_health_endpoints_answer(served: Operator, run: Run) -> None
 
 @pytest.mark.parametrize("seconds", [40, pytest.param(300, marks=pytest.mark.long)])
 def test_in_steady_state_nothing_is_written(stage: Stage, run: Run, seconds: int) -> None:
-    run(stage.settled(120))
+    run(stage.settled())
 
     def writes() -> list[str]:
         return [
@@ -101,7 +101,7 @@ def test_in_steady_state_nothing_is_written(stage: Stage, run: Run, seconds: int
 @pytest.mark.parametrize("seconds", [0, pytest.param(300, marks=pytest.mark.long)])
 def test_what_git_holds_does_not_drift(stage: Stage, run: Run, seconds: int) -> None:
     """By the server-side diff of Argo CD and Flux: applying the manifest anew would change nothing."""
-    run(stage.settled(120))
+    run(stage.settled())
     time.sleep(seconds)
     regions = [members.region_object(stage.fleet, region) for region in stage.fleet.regions]
     for body in (*documents(MODEL_FILE), *regions):
@@ -167,7 +167,7 @@ def test_losing_sight_of_a_region_moves_nothing(stage: Stage, run: Run) -> None:
         }
         time.sleep(1)
     run(faults.heal(region))
-    run(stage.settled(90))
+    run(stage.settled())
 
 
 async def drained_and_regained(stage: Stage, region: RegionHost, seconds: float) -> None:
@@ -176,7 +176,7 @@ async def drained_and_regained(stage: Stage, region: RegionHost, seconds: float)
     await wait_for(f"draining {name}", lambda: everywhere(stage, lambda row: row.get(name) == 0, but=name), seconds)
     await faults.heal(region)
     await wait_for("the way back", lambda: everywhere(stage, lambda row: row.get(name) in (32, 33, 34)), 150)
-    await stage.settled(90)
+    await stage.settled()
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_a_leader_that_is_killed_is_followed_within_ten_seconds(quorum: Quorum, 
     after, seconds = run(quorum.another(before, 10))
     print(f"{after} leads after {seconds:.1f} s")
     quorum.replicas[before[0]].start()
-    run(quorum.settled(60))
+    run(quorum.settled(120))
 
 
 @pytest.mark.parametrize("seconds", [20, pytest.param(60, marks=pytest.mark.long)])
@@ -95,7 +95,7 @@ def test_a_leader_that_was_paused_writes_nothing_any_more(stage: Stage, quorum: 
     quorum.replicas[before[0]].send(signal.SIGSTOP)
     try:
         after, _ = run(quorum.another(before, 10))
-        run(quorum.settled(60))
+        run(quorum.settled(120))
         time.sleep(max(0.0, paused + seconds - time.time()))
         for cluster in stage.clusters.values():
             run(somebody_else_changes(cluster))
@@ -159,7 +159,7 @@ def test_nobody_notices_that_all_replicas_are_dead(stage: Stage, quorum: Quorum,
         for operator in quorum.replicas.values():
             list(operator.said())
             operator.start()
-        await quorum.settled(60)
+        await quorum.settled(120)
         assert {entry: await weights(stage, entry) for entry in stage.clusters} == held
         said = [line for operator in quorum.replicas.values() for line in operator.said()]
         assert [line for line in said if line.get("event") == "weights"] == [], "who starts again only observes"

@@ -85,7 +85,7 @@ def test_a_region_that_is_named_again_in_between_stops_leaving(
     run(stage.apply_model(written(capacity_model(US, EU), folder)))
     run(wait_for("its drain", lambda: says(stage, "Progressing", "True", f"LeavingDrained: leaving {AP}: "), 60))
     run(stage.apply_model(written(capacity_model(US, EU, AP), folder)))
-    run(stage.settled(120))
+    run(stage.settled())
     assert run(stage.model())["status"]["weightsSummary"] == f"{US} 33 {EU} 33 {AP} 34"
     assert run(stage.clusters[AP].read(Ref(DEPLOYMENT, *KEY)))["metadata"]["uid"] == pods
 

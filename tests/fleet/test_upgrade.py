@@ -52,7 +52,7 @@ async def roll(quorum: Quorum, program: tuple[str, ...]) -> None:
         replica.program = program
         replica.start()
         await asyncio.sleep(5)
-        await quorum.settled(60)
+        await quorum.settled(120)
 
 
 async def there_and_back(stage: Stage, quorum: Quorum, program: tuple[str, ...]) -> list[Record]:

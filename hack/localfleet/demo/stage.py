@@ -140,7 +140,7 @@ class Stage:
     async def model(self, namespace: str = KEY[0], name: str = KEY[1]) -> KubeObject | None:
         return await self.home.read(Ref(MODELS, namespace, name))
 
-    async def settled(self, seconds: float = 120.0) -> KubeObject:
+    async def settled(self, seconds: float = 180.0) -> KubeObject:
         """Wait until every region is ready and healthy and the weights are where they should be.
 
         Raises:
