@@ -110,8 +110,8 @@ storm: setup ## 100,000 storms against the decision core, on every core (hours);
 mutations: setup ## Break the core in two dozen ways, and see that tests or storms notice each (half an hour)
 	hack/mutation-check
 
-audit: setup ## Compare the locked packages with known faults (ADVISORIES=a clone of github.com/pypa/advisory-database)
-	$(BIN)/python hack/audit $(or $(ADVISORIES),advisory-database)
+audit: setup ## Compare the locked packages with known faults (ADVISORIES=../advisory-database: a clone of that of pypa)
+	$(BIN)/python hack/audit $(or $(ADVISORIES),../advisory-database)
 
 clean: ## Remove caches and results, not the environment and not the built binaries
 	rm -rf out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
