@@ -23,6 +23,19 @@ async def read(cluster: Cluster, namespace: str) -> Lease:
     return _lease(await cluster.read(Ref(LEASE, namespace, NAME)) or {})
 
 
+async def renewed(cluster: Cluster, namespace: str) -> float | None:
+    """When it was last renewed, in seconds since 1970 by the clock of who did; for people.
+
+    Raises:
+        PortError: the cluster does not answer, or refuses.
+    """
+    found = await cluster.read(Ref(LEASE, namespace, NAME)) or {}
+    try:
+        return datetime.fromisoformat((found.get("spec") or {})["renewTime"]).timestamp()
+    except (LookupError, ValueError, TypeError):
+        return None
+
+
 async def put(cluster: Cluster, namespace: str, wanted: Lease, length_ms: int) -> Lease | None:
     """Write it if it still has `wanted.version`; None when it has not.
 

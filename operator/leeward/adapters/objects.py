@@ -15,6 +15,8 @@ REVISION_LABEL = "leeward.dev/revision"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 
+OPERATOR_LABELS = {"app.kubernetes.io/name": "leeward"}
+"""Labels of the operator's own Deployment, by the chart and by config/."""
 MODEL_SERVER, STANDBY = "model-server", "standby"
 """Values of the component label: pods that serve, and pods that keep nodes for them."""
 

@@ -6,7 +6,8 @@ A person's kubeconfig may run its own commands to log in; it is theirs. The oper
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,11 +18,21 @@ from pydantic import ValidationError
 from leeward.adapters import leases
 from leeward.adapters.clusters import KubernetesCluster
 from leeward.adapters.kubeconfigs import from_kubeconfig, in_pod
-from leeward.adapters.objects import ADOPTIONS, EVACUATIONS, MODELS, ORIGIN, REGIONS, REVIEW
+from leeward.adapters.objects import (
+    ADOPTIONS,
+    DEPLOYMENT,
+    EVACUATIONS,
+    MODELS,
+    OPERATOR_LABELS,
+    ORIGIN,
+    REGIONS,
+    REVIEW,
+)
 from leeward.api.common import first_problem
 from leeward.api.evacuation import Evacuation
 from leeward.api.modeldeployment import ModelDeployment
 from leeward.api.region import Region
+from leeward.cli.overview import Deciding
 from leeward.notes import KINDS
 from leeward.ports import BadReference, Denied, KindMissing, KubeObject, PortError, Ref, Unreachable
 from leeward.record_decisions import kept, place
@@ -134,13 +145,20 @@ class Home:
         """All Evacuations."""
         return [_read(Evacuation, each) for each in await self.cluster.find(EVACUATIONS)]
 
-    async def leader(self) -> tuple[str, int] | None:
-        """Who holds this cluster's Lease, and its epoch; None without an election, or without the right to see."""
-        try:
-            lease = await leases.read(self.cluster, self.access.operator_namespace)
-        except Denied:
-            return None
-        return (lease.holder, lease.epoch) if lease.version else None
+    async def deciding(self) -> Deciding:
+        """Who leads, and whether an operator runs, as far as this account may see."""
+        where = self.access.operator_namespace
+        found = Deciding()
+        with suppress(Denied):
+            deployments = await self.cluster.find(DEPLOYMENT, where, OPERATOR_LABELS)
+            ready = [(each.get("status") or {}).get("readyReplicas", 0) for each in deployments]
+            found = replace(found, replicas=sum(ready) if ready else None)
+        with suppress(Denied):
+            lease, renewed = await leases.read(self.cluster, where), await leases.renewed(self.cluster, where)
+            if lease.version:
+                silent = None if renewed is None else await self.cluster.clock() - renewed
+                found = replace(found, leader=lease.holder, epoch=lease.epoch, silent_seconds=silent)
+        return found
 
     async def order_evacuation(self, name: str, spec: KubeObject) -> None:
         """Make an Evacuation."""

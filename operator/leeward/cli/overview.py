@@ -18,6 +18,23 @@ ABNORMAL = frozenset(
 )
 """Conditions, with their status, that a person should know of."""
 
+UNRENEWED_SECONDS = 60
+"""A Lease lasts seconds; one that nobody has renewed for so long is held by nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """Who decides. None: there is no such thing here, or the account may not see it.
+
+    `leader` holds the home cluster's Lease ("": nobody), which was renewed `silent_seconds` ago; `replicas` are the
+    ready ones of the operator's Deployments.
+    """
+
+    leader: str | None = None
+    epoch: int | None = None
+    silent_seconds: float | None = None
+    replicas: int | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class RegionGlance:
@@ -55,7 +72,7 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Everything on one page. `leader`: who holds the home cluster's Lease; None where there is no election."""
+    """Everything on one page; `leader` and `epoch` as in `Deciding`."""
 
     leader: str | None
     epoch: int | None
@@ -68,7 +85,7 @@ def overview(
     models: Sequence[ModelDeployment],
     regions: Iterable[Region],
     evacuations: Sequence[Evacuation],
-    leader: tuple[str, int] | None,
+    deciding: Deciding,
     now_ms: int,
 ) -> Overview:
     """What the objects say."""
@@ -76,11 +93,16 @@ def overview(
     left = {each.spec.region for each in ordered}
     there = sorted(regions, key=lambda each: each.metadata.name)
     return Overview(
-        leader[0] if leader else None,
-        leader[1] if leader else None,
+        deciding.leader,
+        deciding.epoch,
         tuple(_region(each, each.metadata.name in left) for each in there),
         tuple(_model(each) for each in models),
-        (*_of_regions(there), *_of_orders(ordered), *(row for each in models for row in _of_model(each))),
+        (
+            *_of_operator(deciding),
+            *_of_regions(there),
+            *_of_orders(ordered),
+            *(row for each in models for row in _of_model(each)),
+        ),
     )
 
 
@@ -110,8 +132,26 @@ def _model(model: ModelDeployment) -> ModelGlance:
     )
 
 
+def _of_operator(seen: Deciding) -> Iterator[Incident]:
+    silent, led = seen.silent_seconds or 0.0, bool(seen.leader)
+    if led and silent > UNRENEWED_SECONDS:
+        led = False
+        told = f"{seen.leader} has not renewed this cluster's Lease for {silent:.0f} s"
+        yield Incident(
+            "operator", "NoLeaderHere", f"{told}: nobody leads, or the leader does not reach this cluster", ""
+        )
+    elif seen.leader == "":
+        yield Incident("operator", "NoLeaderHere", "no replica holds this cluster's Lease", "")
+    if seen.replicas == 0:
+        rest = f"{seen.leader} leads" if led else "nothing is decided from here, and weights stay as they are"
+        yield Incident("operator", "NotRunning", f"its Deployment here has no ready replica: {rest}", "")
+
+
 def _of_regions(regions: Iterable[Region]) -> Iterator[Incident]:
     for region in regions:
+        if not region.status.conditions:
+            sentence = "no operator has told of it yet: does one run, and may it read its Secret?"
+            yield Incident(f"region {region.metadata.name}", "NotSeen", sentence, "")
         yield from _conditions(f"region {region.metadata.name}", region.status.conditions)
 
 
@@ -129,8 +169,8 @@ def _of_model(model: ModelDeployment) -> Iterator[Incident]:
     for line in model.status.regions:
         if line.verdict != "healthy" or line.phase != "active":
             yield Incident(model.key, f"{line.name} {line.verdict}, {line.phase}", line.reason, "")
-    if model.status.observed_generation not in (None, model.metadata.generation):
-        yield Incident(model.key, "NotSeen", "the operator has not told of the newest spec yet: does it run?", "")
+    if model.status.observed_generation in (None, 0) or model.status.observed_generation != model.metadata.generation:
+        yield Incident(model.key, "NotSeen", "no operator has told of the newest spec yet: does one run?", "")
 
 
 def _conditions(about: str, rows: Iterable[Condition]) -> Iterator[Incident]:

@@ -67,7 +67,7 @@ async def _look(home: "Home", name: str | None) -> "Overview":
     models = [await home.model(name)] if name is not None else await home.models()
     regions = await home.regions()
     now_ms = time.time_ns() // 1_000_000
-    return overview(models, regions.values(), await home.evacuations(), await home.leader(), now_ms)
+    return overview(models, regions.values(), await home.evacuations(), await home.deciding(), now_ms)
 
 
 async def _watch(home: "Home", model: str | None, wide: bool, every: float) -> None:

@@ -19,6 +19,7 @@ SERVED = {
         "evacuations": "Evacuation",
     },
     "/apis/coordination.k8s.io/v1": {"leases": "Lease"},
+    "/apis/apps/v1": {"deployments": "Deployment"},
 }
 
 

@@ -1,6 +1,7 @@
 """`leeward status` on a home cluster that the real client talks to."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
@@ -23,6 +24,11 @@ EVACUATION = {
     "kind": "Evacuation",
     "metadata": {"name": "us-east1"},
     "spec": {"region": "us-east1", "reason": "network \x1b[2Jmaintenance", "requestedBy": "ada"},
+}
+TOLD = {
+    "conditions": [
+        {"type": "Ready", "status": "True", "reason": "Usable", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    ]
 }
 FAILED = {
     "health": "eu-west4 failed",
@@ -86,9 +92,67 @@ def test_wide_gives_the_reasons(home: ApiServer) -> None:
 
 
 def test_check_holds_only_when_all_is_well(home: ApiServer) -> None:
+    all_told(home)
     assert ask(home, "--check").exit_code == 3
     del home.objects[KEY]
     assert ask(home, "--check").exit_code == 0
+
+
+def all_told(home: ApiServer) -> None:
+    for path, body in home.objects.items():
+        if "/regions/" in path:
+            body["status"] = TOLD
+
+
+def eye(home: ApiServer) -> list[str]:
+    lines = ask(home).stdout.splitlines()
+    return [line.strip() for line in lines[lines.index("What asks for an eye") + 1 :]]
+
+
+def test_what_nobody_has_told_of_is_no_good_news(home: ApiServer) -> None:
+    home.objects[KEY]["status"] = {}
+    told = "no operator has told of it yet: does one run, and may it read its Secret?"
+    assert f"region us-east1: NotSeen: {told}" in eye(home)
+    assert "models/llama-70b: NotSeen: no operator has told of the newest spec yet: does one run?" in eye(home)
+    all_told(home)
+    assert not [line for line in eye(home) if line.startswith("region ")]
+
+
+def deployment(ready: int | None) -> dict[str, object]:
+    labels = {"app.kubernetes.io/name": "leeward"}
+    status = {} if ready is None else {"readyReplicas": ready}
+    return {"metadata": {"name": "leeward", "namespace": "leeward-system", "labels": labels}, "status": status}
+
+
+def lease(holder: str, age: int) -> dict[str, object]:
+    renewed = datetime.now(UTC) - timedelta(seconds=age)
+    return LEASE | {"spec": {"holderIdentity": holder, "renewTime": renewed.strftime("%Y-%m-%dT%H:%M:%S.%fZ")}}
+
+
+SILENT = "ap-south1 has not renewed this cluster's Lease for"
+IDLE = "its Deployment here has no ready replica: nothing is decided from here, and weights stay as they are"
+
+
+@pytest.mark.parametrize(
+    ("ready", "held", "told"),
+    [
+        (1, None, []),
+        (None, None, [f"NotRunning: {IDLE}"]),
+        (1, ("ap-south1", 5), []),
+        (0, ("ap-south1", 5), ["NotRunning: its Deployment here has no ready replica: ap-south1 leads"]),
+        (1, ("ap-south1", 300), [f"NoLeaderHere: {SILENT}"]),
+        (0, ("", 5), ["NoLeaderHere: no replica holds this cluster's Lease", f"NotRunning: {IDLE}"]),
+    ],
+)
+def test_nobody_at_work_is_told(
+    home: ApiServer, ready: int | None, held: tuple[str, int] | None, told: list[str]
+) -> None:
+    home.put("deployments", deployment(ready))
+    if held:
+        home.put("leases", lease(*held))
+    lines = [line.removeprefix("operator: ") for line in eye(home) if line.startswith("operator: ")]
+    assert len(lines) == len(told)
+    assert all(map(str.startswith, lines, told))
 
 
 def test_without_an_election_or_the_right_to_see_it_no_leader_is_told(home: ApiServer) -> None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from leeward.adapters import leases
 from leeward.adapters.clusters import KubernetesCluster
-from leeward.adapters.objects import DEPLOYMENT, differs
+from leeward.adapters.objects import DEPLOYMENT, OPERATOR_LABELS, differs
 from leeward.api.crd import crds
 from leeward.cli.checkup.clusters import answers
 from leeward.cli.checkup.finding import FAIL, OK, SKIP, WARN, Finding
@@ -51,7 +51,7 @@ async def _definitions(home: KubernetesCluster) -> AsyncIterator[Finding]:
 
 async def _operator(home: KubernetesCluster, namespace: str) -> AsyncIterator[Finding]:
     try:
-        found = await home.find(DEPLOYMENT, namespace, {"app.kubernetes.io/name": "leeward"})
+        found = await home.find(DEPLOYMENT, namespace, OPERATOR_LABELS)
     except PortError as error:
         yield Finding(HOME, "operator", SKIP, str(error), error.remedy)
         return
