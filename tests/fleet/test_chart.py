@@ -18,7 +18,7 @@ import yaml
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
-from localfleet import gitops, tools
+from localfleet import gitops
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMBER = ROOT / "config/member.yaml"
@@ -44,12 +44,9 @@ def connection(api: Cluster) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def helm(api: Cluster) -> Helm:
-    tool = next(tool for tool in tools.TEST_TOOLS if tool.name == "helm")
-    path = tools.find(tool) or pytest.skip("helm is not built yet: run `make tools`")
-
+def helm(api: Cluster, helm_binary: Path) -> Helm:
     def run(*arguments: str) -> str:
-        command = [path, *arguments, f"--kubeconfig={api.kubeconfig}", f"--namespace={NAMESPACE}"]
+        command = [helm_binary, *arguments, f"--kubeconfig={api.kubeconfig}", f"--namespace={NAMESPACE}"]
         found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         assert found.returncode == 0, f"helm {' '.join(arguments)}:\n{found.stderr}"
         return found.stdout

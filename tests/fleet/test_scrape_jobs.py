@@ -3,33 +3,23 @@
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from seen import KEY, Run
 
 from leeward.adapters.objects import POD, labels_of
-from localfleet import tools
 from localfleet.demo.stage import Stage
-from localfleet.layout import ENVOY_LABELS, ENVOY_NAMESPACE, ENVOY_STATS_PORT, REPOSITORY
+from localfleet.layout import ENVOY_LABELS, ENVOY_NAMESPACE, ENVOY_STATS_PORT
+from localfleet.recipes import prometheus_configuration
 
 pytestmark = pytest.mark.usefixtures("served")
 
 
-@pytest.fixture
-def promtool() -> Path:
-    tool = next(tool for tool in tools.TEST_TOOLS if tool.name == "promtool")
-    return tools.find(tool) or pytest.skip("promtool is not built yet: run `make tools`")
-
-
 def scraped(promtool: Path, stage: Stage, job: str, folder: Path) -> list[dict[str, str]]:
     """The labels of a job's targets in the home cluster."""
-    told: dict[str, Any] = yaml.safe_load((REPOSITORY / "examples" / "prometheus.yaml").read_text("utf-8"))
-    for each in told["scrape_configs"]:
-        (pods,) = each["kubernetes_sd_configs"]
-        pods["kubeconfig_file"] = str(stage.fleet.regions[0].kubeconfig)
-    (folder / "prometheus.yaml").write_text(yaml.safe_dump(told))
+    home = stage.fleet.regions[0]
+    pods = {"kubernetes_sd_configs": [{"role": "pod", "kubeconfig_file": str(home.kubeconfig)}]}
+    (folder / "prometheus.yaml").write_text(prometheus_configuration(home, {job: pods}))
     command = [promtool, "check", "service-discovery", "--timeout=5s", folder / "prometheus.yaml", job]
     found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     return [row["labels"] for row in json.loads(found.stdout) if row.get("labels")]

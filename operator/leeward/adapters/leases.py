@@ -20,20 +20,21 @@ async def read(cluster: Cluster, namespace: str) -> Lease:
     Raises:
         PortError: the cluster does not answer, or refuses.
     """
-    return _lease(await cluster.read(Ref(LEASE, namespace, NAME)) or {})
+    return (await shown(cluster, namespace))[0]
 
 
-async def renewed(cluster: Cluster, namespace: str) -> float | None:
-    """When it was last renewed, in seconds since 1970 by the clock of who did; for people.
+async def shown(cluster: Cluster, namespace: str) -> tuple[Lease, float | None]:
+    """The same for people: also when it was renewed, in seconds since 1970 by the clock of who did.
 
     Raises:
         PortError: the cluster does not answer, or refuses.
     """
     found = await cluster.read(Ref(LEASE, namespace, NAME)) or {}
     try:
-        return datetime.fromisoformat((found.get("spec") or {})["renewTime"]).timestamp()
+        renewed = datetime.fromisoformat((found.get("spec") or {})["renewTime"]).timestamp()
     except (LookupError, ValueError, TypeError):
-        return None
+        renewed = None
+    return _lease(found), renewed
 
 
 async def put(cluster: Cluster, namespace: str, wanted: Lease, length_ms: int) -> Lease | None:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -44,7 +43,7 @@ def doctor(in_pod: bool, region: str, output: str, **options: Any) -> None:
     if output == "text":
         console().print(plain(_summary(found)))
     else:
-        click.echo(document([asdict(each) for each in found], output))
+        click.echo(document(found, output))
     if any(each.state == "fail" for each in found):
         raise click.exceptions.Exit(NOT_HELD)
 

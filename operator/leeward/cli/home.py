@@ -154,7 +154,7 @@ class Home:
             ready = [(each.get("status") or {}).get("readyReplicas", 0) for each in deployments]
             found = replace(found, replicas=sum(ready) if ready else None)
         with suppress(Denied):
-            lease, renewed = await leases.read(self.cluster, where), await leases.renewed(self.cluster, where)
+            lease, renewed = await leases.shown(self.cluster, where)
             if lease.version:
                 silent = None if renewed is None else await self.cluster.clock() - renewed
                 found = replace(found, leader=lease.holder, epoch=lease.epoch, silent_seconds=silent)

@@ -169,7 +169,7 @@ def _of_model(model: ModelDeployment) -> Iterator[Incident]:
     for line in model.status.regions:
         if line.verdict != "healthy" or line.phase != "active":
             yield Incident(model.key, f"{line.name} {line.verdict}, {line.phase}", line.reason, "")
-    if model.status.observed_generation in (None, 0) or model.status.observed_generation != model.metadata.generation:
+    if model.status.observed_generation is None or model.status.observed_generation != model.metadata.generation:
         yield Incident(model.key, "NotSeen", "no operator has told of the newest spec yet: does one run?", "")
 
 
